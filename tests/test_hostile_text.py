@@ -34,7 +34,7 @@ from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.search import search_results
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
-from calamity_lab.views.tables import reaction_rows, state_rows, step_rows
+from calamity_lab.views.tables import reaction_rows, state_rows, step_row, steps
 from calamity_lab.widgets.page import page
 from calamity_lab.widgets.patches import plain
 from calamity_lab.widgets.view_widget import FACES, ViewWidget
@@ -106,7 +106,7 @@ def every_view(lab: Lab, cursor: int) -> Iterator[Any]:
     yield event_rows(trace, cursor)
     yield search_results(trace, cursor, query="a", limit=99)
     yield forms(lab.model)
-    yield step_rows(trace, cursor)
+    yield [*map(step_row, steps(trace, cursor))]
     yield [row._replace(state=None) for row in reaction_rows(trace, cursor)]
     yield [row._replace(state=None) for row in state_rows(trace, cursor)]
 

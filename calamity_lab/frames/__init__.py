@@ -10,31 +10,24 @@ if TYPE_CHECKING:
     from calamity_lab.frames.history import History
     from calamity_lab.frames.tables import (
         aggregate_table,
-        aggregates_to_pandas,
         pending_table,
         process_manager_table,
-        process_managers_to_pandas,
         projection_table,
         step_table,
-        steps_to_pandas,
     )
 
 _HOMES = {
     "frames.history": "History",
-    "frames.tables": "aggregate_table aggregates_to_pandas pending_table process_manager_table "
-    "process_managers_to_pandas projection_table step_table steps_to_pandas",
+    "frames.tables": "aggregate_table pending_table process_manager_table projection_table step_table",
 }
 
 __all__ = [
     "History",
     "aggregate_table",
-    "aggregates_to_pandas",
     "pending_table",
     "process_manager_table",
-    "process_managers_to_pandas",
     "projection_table",
     "step_table",
-    "steps_to_pandas",
 ]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -29,80 +30,37 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import Field, field_names, fields_in
 from calamity_lab.kernel.steps import Step
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.tables import change_rows, pending_row, reaction_rows, state_rows, step_row, steps
+from calamity_lab.views.tables import (
+    PendingRow,
+    ReactionRow,
+    StateAfterChange,
+    StateAfterEvent,
+    StepRow,
+    change_rows,
+    pending_row,
+    reaction_rows,
+    state_rows,
+    step_row,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-_ORIGIN = {
-    "cause": "label",
-    "cause_position": "integer or missing",
-    "sender": "text",
-    "due_at": "moment",
-    "deadline": "text",
-    "command_id": "text",
-    "correlation_id": "text",
-}
-_STEPS = {
-    "step": "integer",
-    "kind": "label",
-    "command": "label",
-    "stream_id": "text",
-    "depth": "integer",
-    **_ORIGIN,
-    "reason": "text",
-    "fact": "text",
-}
-_PENDING = {
-    "number": "integer",
-    "command_type": "label",
-    "stream_id": "text",
-    "depth": "integer",
-    **_ORIGIN,
-}
-_STATES = {
-    "position": "integer",
-    "stream_id": "text",
-    "stream_version": "integer",
-    "event_type": "label",
-    "moment": "integer",
-    "recorded_at": "moment",
-}
-_CHANGES = {
-    "position": "integer",
-    "stream_id": "text",
-    "version": "integer",
-    "event_type": "label",
-    "moment": "integer",
-    "recorded_at": "moment",
-    "problem": "text",
-}
-_REACTIONS = {
-    "moment": "integer",
-    "stream_id": "text",
-    "verb": "label",
-    "trigger": "label",
-    "position": "integer or missing",
-    "rejection": "text",
-    "commands": "texts",
-    "deadlines": "texts",
-    "taken_off": "texts",
-}
+_REPEATED = frozenset({"kind", "command", "command_type", "cause", "event_type", "verb", "trigger"})
+"""The columns of texts that are categories, since few texts fill them."""
 
 
 class TraceTable(Exports):
-    """Rows of a trace as named tuples, of which some have a ``state``, or a ``command``.
+    """Rows of a trace as named tuples of one class, of which some have a ``state``, or a ``command``.
 
-    ``kinds`` are the columns that all rows have; the fields of the states follow them. ``type_of`` names the
-    field of a row that has the type of its state, and ``whole`` the field that has the state.
+    The fields of the states follow the columns that all rows have. ``type_of`` names the field of a row that
+    has the type of its state, and ``whole`` the field that has the state.
     """
 
-    def __init__(
-        self, rows: Sequence[Any], kinds: Mapping[str, str], type_of: str = "", whole: str = "state"
-    ) -> None:
+    def __init__(self, rows: Sequence[Any], of: type, type_of: str = "", whole: str = "state") -> None:
         self._rows = rows
-        self._kinds = kinds
+        self._of = of
         self._type_of = type_of
         self._whole = whole
 
@@ -111,7 +69,12 @@ class TraceTable(Exports):
         states = [
             (getattr(row, self._type_of), getattr(row, self._whole)) for row in self._rows if self._type_of
         ]
-        return flat(_columns(self._rows, self._kinds), _groups(states), len(self._rows), self._whole)
+        columns = {
+            name: _column(name, annotation, [getattr(row, name) for row in self._rows])
+            for name, annotation in get_type_hints(self._of).items()
+            if annotation is not Any and (name != self._type_of or name in _REPEATED)
+        }
+        return flat(columns, _groups(states), len(self._rows), self._whole)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One dict per row, with the fields of the state under ``state``, or those of the command."""
@@ -125,7 +88,7 @@ class TraceTable(Exports):
 def step_table(steps: Iterable[Step]) -> TraceTable:
     """One row per step; `calamity_lab.views.tables.StepRow` has the columns."""
     given = a_list("step_table(steps)", steps, "lab.steps", of=Step)
-    return TraceTable(tuple(map(step_row, given)), _STEPS)
+    return TraceTable(tuple(map(step_row, given)), StepRow)
 
 
 def pending_table(pending: Iterable[Pending]) -> TraceTable:
@@ -135,66 +98,44 @@ def pending_table(pending: Iterable[Pending]) -> TraceTable:
     """
     given = a_list("pending_table(pending)", pending, "lab.agenda.pending, or lab.deadlines", of=Pending)
     rows = tuple(pending_row(number, each) for number, each in enumerate(given))
-    return TraceTable(rows, _PENDING, "command_type", "command")
+    return TraceTable(rows, PendingRow, "command_type", "command")
 
 
 def aggregate_table(
     trace: Trace, cursor: int | None = None, types: Mapping[str, type] | None = None
 ) -> TraceTable:
-    """One row per event up to the cursor, with the state of its aggregate after it."""
-    return TraceTable(state_rows(trace, cursor, types), _STATES, "aggregate")
-
-
-def process_manager_table(trace: Trace, cursor: int | None = None) -> TraceTable:
-    """One row per reaction of a process manager up to the cursor, with its state after it."""
-    return TraceTable(reaction_rows(trace, cursor), _REACTIONS, "process_manager")
-
-
-def projection_table(trace: Trace, cursor: int | None = None) -> TraceTable:
-    """One row per event up to the cursor and projection that it changed, with the state after it."""
-    return TraceTable(change_rows(trace, cursor), _CHANGES, "projection")
-
-
-def steps_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:
-    """One row per step up to the cursor (None: all); `calamity_lab.views.tables.StepRow` has the columns."""
-    return step_table(steps(trace, cursor)).to_pandas()
-
-
-def aggregates_to_pandas(
-    trace: Trace, cursor: int | None = None, types: Mapping[str, type] | None = None
-) -> DataFrame:
     """One row per event up to the cursor, with the fields of its aggregate's state after it.
 
     The fields get columns as those of events do, see `calamity_lab.frames.history.History.to_pandas`; so
     ``frame[frame.stream_id == "BankAccount-1"].plot("recorded_at", "balance")`` is the balance over time.
     ``types`` are the aggregate classes by name; events that are older than the trace are folded with them.
     """
-    return aggregate_table(trace, cursor, types).to_pandas()
+    return TraceTable(state_rows(trace, cursor, types), StateAfterEvent, "aggregate")
 
 
-def process_managers_to_pandas(trace: Trace, cursor: int | None = None) -> DataFrame:
+def process_manager_table(trace: Trace, cursor: int | None = None) -> TraceTable:
     """One row per reaction of a process manager up to the cursor, with the fields of its state after it.
 
-    ``verb`` is whether the instance was started, continued or stopped, ignored the trigger, or answered it,
-    as a policy does. ``commands`` has the types of the commands that it sent, ``deadlines`` the names of the
-    deadlines that it set, and ``taken_off`` of those that it took off, separated by commas.
+    `calamity_lab.views.tables.ReactionRow` has the other columns; what a column lists is separated by commas.
     """
-    return process_manager_table(trace, cursor).to_pandas()
+    return TraceTable(reaction_rows(trace, cursor), ReactionRow, "process_manager")
 
 
-def _columns(rows: Sequence[Any], kinds: Mapping[str, str]) -> dict[str, Any]:
-    columns = {}
-    for name, kind in kinds.items():
-        values = [getattr(row, name) for row in rows]
-        if kind == "label":
-            columns[name] = labels(values)
-        elif kind == "integer or missing":
-            columns[name] = nullable(values)
-        elif kind == "texts":
-            columns[name] = text([", ".join(each) for each in values])
-        else:
-            columns[name] = column(Kind(kind), [Piece(slice(None), values)], len(rows))
-    return columns
+def projection_table(trace: Trace, cursor: int | None = None) -> TraceTable:
+    """One row per event up to the cursor and projection that it changed, with the state after it."""
+    return TraceTable(change_rows(trace, cursor), StateAfterChange, "projection")
+
+
+def _column(name: str, annotation: Any, values: list[Any]) -> Any:
+    """The column of a field that all rows have, by its annotation."""
+    if name in _REPEATED:
+        return labels(values)
+    if annotation == int | None:
+        return nullable(values)
+    if annotation == tuple[str, ...]:
+        return text([", ".join(each) for each in values])
+    kind = {int: "integer", datetime: "moment", datetime | None: "moment"}.get(annotation, "text")
+    return column(Kind(kind), [Piece(slice(None), values)], len(values))
 
 
 def _groups(states: Sequence[tuple[str, Any]]) -> list[Any]:

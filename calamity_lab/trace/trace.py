@@ -341,6 +341,8 @@ class Trace:
     @overload
     def __getitem__(self, index: slice) -> tuple[Moment, ...]: ...
     def __getitem__(self, index: int | slice) -> Moment | tuple[Moment, ...]:
+        if type(index) is int and 0 <= index <= self.last:
+            return self.branch.moments[index]
         if type(index) is not int and type(index) is not slice:
             index = a_whole_number("trace[index]", index, low=None)
         if isinstance(index, int) and not -len(self) <= index < len(self):

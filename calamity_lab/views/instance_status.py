@@ -22,6 +22,7 @@ from calamity_lab.errors import InvalidModel, Rejected
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb, identity_in
 from calamity_lab.kernel.identity import Identity, by_name, stored_name
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.steps import AtProcessManager
 from calamity_lab.model import Model
@@ -398,6 +399,19 @@ def spell(seconds: float) -> str:
     return "" if found is None else plural(int(seconds // found[1]), found[0])
 
 
+_FLOWS = Slot[MessageFlow](most=64)
+
+
+def flow_at(trace: Trace, cursor: int, model: Model) -> MessageFlow:
+    """What leads to what, given what was observed up to the cursor."""
+    counts = counters(trace, cursor).counts
+
+    def flow() -> MessageFlow:
+        return message_flow(model, [key for key in counts if isinstance(key, tuple)])
+
+    return trace.memo.once(_FLOWS, flow, counts, model, key=possible(model).asked)
+
+
 def instance_status(
     trace: Trace, cursor: int, model: Model, lane: Lane, *, stage: str, edges: Sequence[EdgeKey]
 ) -> InstanceStatus:
@@ -408,7 +422,7 @@ def instance_status(
     is_alive = trace[cursor].stack.process_managers.get(stream_id) is not None
     waits = Expectation()
     if is_alive:
-        flow = message_flow(model, [k for k in counters(trace, cursor).counts if isinstance(k, tuple)])
+        flow = flow_at(trace, cursor, model)
         waits = expectation(model, flow, trace[cursor].run, lane.identity.category, lane.identity.id, found)
     since = None if last is None else last.index
     return InstanceStatus(

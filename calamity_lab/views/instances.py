@@ -17,6 +17,7 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.progress import Appending, Executing, Populating
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.schema import fields_of
@@ -26,7 +27,6 @@ from calamity_lab.kernel.steps import (
     Step,
 )
 from calamity_lab.text import format_value
-from calamity_lab.trace.index import Lane
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.counters import InstanceStart, counters
 
@@ -189,6 +189,7 @@ MOST = 50
 
 # An instance that is started many times is listed once; at most this many of its starts are skipped.
 _MOST_PASSED = 500
+_INSTANCES = Slot["Instance"](most=1_024)
 _STAGES = ("stage", "status", "state", "phase", "step")
 
 
@@ -285,13 +286,21 @@ def _instance(trace: Trace, cursor: int, begun: InstanceStart, living: int, at_w
     status: Literal["running", "stopped", "waiting"] = "stopped"
     if alive:
         status = "running" if stream_id in at_work else "waiting"
-    return Instance(
-        id=format_value(id_),
-        stream_id=format_value(stream_id),
-        stage=_stage(trace, cursor, lane, last),
-        status=status,
-        started=begun.moment,
-        lane=begun.lane,
+    state = trace[cursor].stack.process_managers.get(stream_id)
+    return trace.memo.once(
+        _INSTANCES,
+        lambda: Instance(
+            id=format_value(id_),
+            stream_id=format_value(stream_id),
+            stage=_stage(state, last),
+            status=status,
+            started=begun.moment,
+            lane=begun.lane,
+        ),
+        lane,
+        state,
+        last,
+        key=(begun, status),
     )
 
 
@@ -303,9 +312,8 @@ def _last_step(trace: Trace, cursor: int, stream_id: str) -> AtProcessManager | 
     return step if isinstance(step, AtProcessManager) else None
 
 
-def _stage(trace: Trace, cursor: int, lane: Lane, last: AtProcessManager | None) -> str:
+def _stage(state: Any, last: AtProcessManager | None) -> str:
     """The stage of an instance, in the model's own words if it has any."""
-    state = trace[cursor].stack.process_managers.get(lane.identity.stream_id)
     if state is None:
         return "" if last is None else f"stopped by {_trigger(last)}"
     fields = fields_of(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -17,7 +17,7 @@ from calamity_lab.kernel.identity import Identity, by_name, stored_name
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.steps import Elapsed, Step
 from calamity_lab.model import Model
-from calamity_lab.probe.possible import MessageFlow, Possible, message_flow, possible
+from calamity_lab.probe.possible import Possible, possible
 from calamity_lab.text import format_value, length_of_time, plural, point_in_time
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.counters import LATER, Delays, EdgeKey, counters
@@ -26,6 +26,7 @@ from calamity_lab.views.instance_status import (
     InstanceStatus,
     StatusMark,
     edge_key,
+    flow_at,
     instance_status,
     spell,
     time_at,
@@ -236,9 +237,18 @@ class ProcessGraphView:
 
 
 def process_graph(
-    trace: Trace, cursor: int, model: Model, *, manager: str | None = None, instance: str | None = None
+    trace: Trace,
+    cursor: int,
+    model: Model,
+    *,
+    manager: str | None = None,
+    instance: str | None = None,
+    status: Callable[[int, str, Instance], InstanceStatus] | None = None,
 ) -> ProcessGraphView:
-    """The graph of a process manager (None: the model's first), with one of its instances chosen."""
+    """The graph of a process manager (None: the model's first), with one of its instances chosen.
+
+    ``status`` gives the status of an instance at a moment, where somebody has kept it (see `status_of`).
+    """
     managers = tuple(by_name(model.process_managers))
     if manager is None:
         manager = managers[0] if managers else EVERYTHING
@@ -247,10 +257,15 @@ def process_graph(
     shape, points, due, scene = _drawn(trace, model, manager)
     running, chosen = instances(trace, cursor, manager, instance) if manager else ((), None)
     found = next((each for each in running if each.id == chosen), None)
-    status = InstanceStatus() if found is None else _status(trace, cursor, model, shape, found)
+    if found is None:
+        stands = InstanceStatus()
+    elif status is None:
+        stands = _status(trace, cursor, model, shape, found)
+    else:
+        stands = status(cursor, manager, found)
     return ProcessGraphView(
         managers, manager, *_filled(trace, cursor, shape, points, due), running, chosen,
-        status.marks, status.sentence, status.since, status.then, status.overdue,
+        stands.marks, stands.sentence, stands.since, stands.then, stands.overdue,
         tuple(map(format_value, about(trace[cursor].step))), cursor, time_at(trace, cursor), scene,
     )  # fmt: skip
 
@@ -277,6 +292,8 @@ class _Drawn(NamedTuple):
 _Observed = tuple[frozenset[EdgeKey], frozenset[tuple[EdgeKey, Delays]]]
 _DRAWN = Slot[_Drawn](most=64)
 _OBSERVED = Slot[_Observed](most=8)
+_NODES = Slot[tuple[Node, ...]](most=64)
+_EDGES = Slot[tuple[Edge, ...]](most=64)
 
 
 def _drawn(trace: Trace, model: Model, manager: str) -> _Drawn:
@@ -327,11 +344,21 @@ def _filled(
     """The shape with what has happened up to the cursor."""
     counts = counters(trace, cursor).counts
     current = _current(trace[cursor].step)
-    nodes = tuple(
-        Node(key, kind, name, *points[key], counts.get(key, 0), key in current)
-        for key, kind, name in shape.nodes
+
+    def nodes() -> tuple[Node, ...]:
+        return tuple(
+            Node(key, kind, name, *points[key], counts.get(key, 0), key in current)
+            for key, kind, name in shape.nodes
+        )
+
+    def edges() -> tuple[Edge, ...]:
+        return tuple(Edge(*key, counts.get(key, 0), due.get(key, "")) for key in shape.edges)
+
+    about = counts, shape, points, due
+    return (
+        trace.memo.once(_NODES, nodes, *about, key=frozenset(current)),
+        trace.memo.once(_EDGES, edges, *about),
     )
-    return nodes, tuple(Edge(*key, counts.get(key, 0), due.get(key, "")) for key in shape.edges)
 
 
 def _current(step: Step | None) -> set[str]:
@@ -399,7 +426,7 @@ def not_sent(trace: Trace, cursor: int, model: Model, command: Any) -> NotSent:
         near = get_close_matches(command.__name__ if is_a(command, type) else repr_of(command), names)
         known = f"did you mean {near[0]}?" if near else f"the model has {', '.join(names) or 'none'}"
         raise InvalidValue(f"why_not({repr_of(command)}): give a command class of the model; {known}")
-    name, flow = stored_name(command), _flow(trace, cursor, model)
+    name, flow = stored_name(command), flow_at(trace, cursor, model)
     sent = counters(trace, cursor).counts.get(key_of("command", name), 0)
     dispatched = trace.index.dispatched
     moments = dispatched.take(bisect_right(dispatched, cursor) if sent else 0).backwards()
@@ -425,10 +452,6 @@ def _not_sent(name: str, sent: int, last: int, managers: list[str], *, waiting: 
     if not managers:
         return f"{name} was not sent: no process manager sends it", f"lab.send({name}(...))"
     return f"{name} was not sent; it could be sent by {' or '.join(managers)}", ""
-
-
-def _flow(trace: Trace, cursor: int, model: Model) -> MessageFlow:
-    return message_flow(model, [key for key in counters(trace, cursor).counts if isinstance(key, tuple)])
 
 
 def _senders(trace: Trace, cursor: int, model: Model, manager: str, command: str) -> list[Sender]:
@@ -461,7 +484,7 @@ def _senders(trace: Trace, cursor: int, model: Model, manager: str, command: str
 
 def _not_started(trace: Trace, cursor: int, model: Model, manager: str) -> tuple[str, int | None]:
     """What starts a process manager, and the latest rejection of a command that would have led to it."""
-    flow = _flow(trace, cursor, model)
+    flow = flow_at(trace, cursor, model)
     starts = [e for e, of, verb in possible(model).reactions if of == manager and verb in ("start", "answer")]
     commands = {command for event in starts for command in flow.commands_for(event)}
     why = f"has not started: it waits for {' or '.join(starts) or 'an event that starts it'}"

@@ -6,10 +6,11 @@ Also every moment at which a text appears, and the first moment at which a predi
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import Any, Literal, NamedTuple, TypeVar, overload
+from typing import Any, Literal, NamedTuple, overload
 
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Pending
@@ -25,7 +26,7 @@ from calamity_lab.text import (
     plural,
     point_in_time,
 )
-from calamity_lab.trace.index import Lane
+from calamity_lab.trace.index import Index, Lane
 from calamity_lab.trace.sentences import fact, origin, sent_by
 from calamity_lab.trace.trace import Moment, Trace
 from calamity_lab.views.agenda import LENGTH, target_text
@@ -43,6 +44,7 @@ Shape = Literal[
 
 _LABEL = 100
 _PENDING_TEXTS = Slot[str](most=1_024)
+_DEADLINE_TEXTS = Slot[str](most=1_024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +113,17 @@ def event_hit(trace: Trace, index: int, cursor: int) -> Hit:
     )
 
 
-S = TypeVar("S", bound=Step)
+class _StepKind(NamedTuple):
+    """A kind of steps that can be found: which they are, and how one is shown and searched."""
+
+    shape: Shape
+    moments: Callable[[Index], PersistentVector[int]]
+    label: Callable[[Any], str]
+    detail: Callable[[Any], str]
+    text: Callable[[Any], str]
 
 
-def _step_at(trace: Trace, moment: int, kind: type[S]) -> S:
-    """The step of that kind at a moment which the index lists."""
-    step = trace[moment].step
-    assert isinstance(step, kind), "the index knows the moments of these steps"
-    return step
-
-
-def rejection_text(step: Refused) -> str:
+def _rejection_text(step: Refused) -> str:
     """The text of a rejection in which a query is searched: command, fields, reason, stream and ids."""
     return small(
         f"{step.pending.command_type} rejected",
@@ -133,64 +135,49 @@ def rejection_text(step: Refused) -> str:
     )
 
 
-def rejection_hit(trace: Trace, number: int, cursor: int) -> Hit:
-    """A command that was rejected."""
-    moment = trace.index.rejections[number]
-    step = _step_at(trace, moment, Refused)
-    return Hit(
-        key=f"rejection {moment}",
-        kind="rejection",
-        shape="rejected",
-        label=f"{step.pending.command_type} rejected",
-        detail=format_value(str(step.rejected), LENGTH),
-        moment=moment,
-        is_past=moment <= cursor,
-        stream_id=format_value(step.identity.stream_id),
-        mark=Mark("step", moment),
-        command_id=format_value(step.pending.command_id),
-    )
-
-
-def fault_text(step: Injected) -> str:
+def _fault_text(step: Injected) -> str:
     """The text of a fault in which a query is searched: its name, what it did, and its stream."""
     return small(f"{type(step.fault).__name__} injected", fact(step), format_value(step.stream_id))
 
 
-def fault_hit(trace: Trace, number: int, cursor: int) -> Hit:
-    """A fault that was carried out."""
-    moment = trace.index.injected[number]
-    step = _step_at(trace, moment, Injected)
+_STEP_KINDS: Mapping[Kind, _StepKind] = {
+    "rejection": _StepKind(
+        "rejected",
+        lambda index: index.rejections,
+        lambda step: f"{step.pending.command_type} rejected",
+        lambda step: str(step.rejected),
+        _rejection_text,
+    ),
+    "fault": _StepKind(
+        "injected", lambda index: index.injected, lambda step: type(step.fault).__name__, fact, _fault_text
+    ),
+    "wait": _StepKind(
+        "time passed",
+        lambda index: index.elapsed,
+        lambda step: f"{length_of_time(step.now - step.since)} passed",
+        fact,
+        lambda step: small("time passed", fact(step)),
+    ),
+}
+
+
+def step_hit(trace: Trace, kind: Kind, number: int, cursor: int) -> Hit:
+    """A command that was rejected, a fault that was carried out, or time that passed."""
+    of = _STEP_KINDS[kind]
+    moment = of.moments(trace.index)[number]
+    step = trace[moment].step
+    assert step is not None, "the index knows the moments of these steps"
     return Hit(
-        key=f"fault {moment}",
-        kind="fault",
-        shape="injected",
-        label=type(step.fault).__name__,
-        detail=format_value(fact(step), LENGTH),
+        key=f"{kind} {moment}",
+        kind=kind,
+        shape=of.shape,
+        label=of.label(step),
+        detail=format_value(of.detail(step), LENGTH),
         moment=moment,
         is_past=moment <= cursor,
         stream_id=None if step.stream_id is None else format_value(step.stream_id),
         mark=Mark("step", moment),
-    )
-
-
-def wait_text(step: Elapsed) -> str:
-    """The text of a wait in which a query is searched: how much time passed, until when, and what is due."""
-    return small("time passed", fact(step))
-
-
-def wait_hit(trace: Trace, number: int, cursor: int) -> Hit:
-    """Time that passed."""
-    moment = trace.index.elapsed[number]
-    step = _step_at(trace, moment, Elapsed)
-    return Hit(
-        key=f"wait {moment}",
-        kind="wait",
-        shape="time passed",
-        label=f"{length_of_time(step.now - step.since)} passed",
-        detail=format_value(fact(step), LENGTH),
-        moment=moment,
-        is_past=moment <= cursor,
-        mark=Mark("step", moment),
+        command_id=format_value(step.pending.command_id) if kind == "rejection" else None,
     )
 
 
@@ -208,11 +195,15 @@ def deadline_hit(deadline: Pending) -> Hit:
     )
 
 
-def deadline_text(deadline: Pending) -> str:
+def deadline_text(trace: Trace, deadline: Pending) -> str:
     """The text of a deadline in which a query is searched: its name, its command, when it is due, and why."""
-    name = plain_sentence(str(deadline.deadline), LENGTH)
-    known = format_value(deadline.command_id)
-    return small("deadline", name, deadline.command_type, known, sent_by(deadline), _due_at(deadline))
+
+    def text() -> str:
+        name = plain_sentence(str(deadline.deadline), LENGTH)
+        known = format_value(deadline.command_id)
+        return small("deadline", name, deadline.command_type, known, sent_by(deadline), _due_at(deadline))
+
+    return trace.memo.once(_DEADLINE_TEXTS, text, deadline)
 
 
 def _due_at(deadline: Pending) -> str:
@@ -284,21 +275,25 @@ class SearchResults:
 
 
 class _Matches(NamedTuple):
-    """The indices of the matches of one kind, and how many are past at the cursor and a moment before it.
+    """The indices of the matches of one kind, and when each came to be; ``at`` is None for what is ahead.
 
     ``exact`` are those that are named by the query, and not only found by it.
     """
 
     kind: Kind
     indices: Sequence[int]
-    past: int
-    earlier: int
+    cursor: int
     hit: Callable[[int], Hit]
+    at: Callable[[int], int] | None = None
     exact: Sequence[int] = ()
+
+    def upto(self, moment: int) -> int:
+        """How many of the matches are past at a moment."""
+        return bisect_right(self.indices, moment, key=self.at) if self.at else 0
 
     def shown(self, limit: int) -> list[Hit]:
         """The exact matches, and those nearest to the cursor."""
-        first = followed(self.past, len(self.indices), limit)
+        first = followed(self.upto(self.cursor), len(self.indices), limit)
         nearest = self.indices[first : first + limit]
         return [self.hit(index) for index in [*dict.fromkeys((*self.exact, *nearest))][:limit]]
 
@@ -316,13 +311,7 @@ def search_results(trace: Trace, cursor: int, *, query: str, limit: int = 8) -> 
     wanted = query.strip().casefold()
     if not wanted:
         return SearchResults("", "", 0, (), (), None, None)
-    lasting = [
-        _streams(trace, cursor, wanted),
-        _events(trace, cursor, wanted),
-        _rejections(trace, cursor, wanted),
-        _faults(trace, cursor, wanted),
-        _waits(trace, cursor, wanted),
-    ]
+    lasting = _lasting(trace, cursor, wanted)
     groups, hits = [], list[Hit]()
     for matches in (*lasting, _pending(trace, cursor, wanted), _deadlines(trace, cursor, wanted)):
         shown = matches.shown(max(limit, 1))
@@ -351,27 +340,11 @@ def streams(trace: Trace) -> tuple[HitText, ...]:
     return tuple(HitText(stream_hit(trace, number, -1), lane_text(lane)) for number, lane in lanes)
 
 
-def rejections(trace: Trace) -> tuple[HitText, ...]:
-    """Every rejection of the run, for a page that searches by itself."""
-    return _all(trace, trace.index.rejections, rejection_hit, rejection_text)
-
-
-def faults(trace: Trace) -> tuple[HitText, ...]:
-    """Every fault of the run, for a page that searches by itself."""
-    return _all(trace, trace.index.injected, fault_hit, fault_text)
-
-
-def waits(trace: Trace) -> tuple[HitText, ...]:
-    """Every wait of the run, for a page that searches by itself."""
-    return _all(trace, trace.index.elapsed, wait_hit, wait_text)
-
-
-def _all(
-    trace: Trace, moments: Iterable[int], hit: Callable[[Trace, int, int], Hit], text: Callable[[Any], str]
-) -> tuple[HitText, ...]:
-    """Every step at these moments; none of them counts as past."""
-    steps = enumerate(trace[moment].step for moment in moments)
-    return tuple(HitText(hit(trace, number, -1), text(step)) for number, step in steps)
+def found_steps(trace: Trace, kind: Kind) -> tuple[HitText, ...]:
+    """Every rejection, every fault or every wait of the run, for a page; none of them counts as past."""
+    of = _STEP_KINDS[kind]
+    steps = enumerate(trace[moment].step for moment in of.moments(trace.index))
+    return tuple(HitText(step_hit(trace, kind, number, -1), of.text(step)) for number, step in steps)
 
 
 class FoundText(NamedTuple):
@@ -397,15 +370,7 @@ class FoundTexts(Sequence[FoundText]):
         self._trace, wanted, last = trace, text.strip().casefold(), trace.last
         index = trace.index
         dispatched = index.dispatched
-        moment_of: dict[str, Callable[[int], int]] = {
-            "stream": lambda place: index.lanes[place].since,
-            "event": index.event_moments.__getitem__,
-            "rejection": index.rejections.__getitem__,
-            "fault": index.injected.__getitem__,
-            "wait": index.elapsed.__getitem__,
-        }
-        kinds = (_streams, _events, _rejections, _faults, _waits)
-        self._matches = [matches(trace, last, wanted) for matches in kinds]
+        self._matches = _lasting(trace, last, wanted)
         commands = _CommandTexts()
         row = Searchable(
             "command",
@@ -416,14 +381,17 @@ class FoundTexts(Sequence[FoundText]):
         )
         self._places = [
             *(
-                (moment_of[matches.kind](place), number, place)
+                (matches.at(place), number, place)
                 for number, matches in enumerate(self._matches)
+                if matches.at is not None
                 for place in matches.indices
             ),
             *((dispatched[place], _COMMAND, place) for place in places(trace.memo, row, wanted)),
         ]
         self._waiting = [each for each in trace[last].agenda.entries() if wanted in commands.text(each)]
-        self._deadlines = [each for each in trace[last].stack.deadlines if wanted in deadline_text(each)]
+        self._deadlines = [
+            each for each in trace[last].stack.deadlines if wanted in deadline_text(trace, each)
+        ]
         self._places += [(last, _WAITING, place) for place in range(len(self._waiting))]
         self._places += [(last, _DEADLINE, place) for place in range(len(self._deadlines))]
         self._places.sort()
@@ -483,7 +451,7 @@ class _CommandTexts:
 def _next(lasting: list[_Matches], step: int) -> Iterator[Hit]:
     """The nearest match of each kind before the cursor, or after it."""
     for matches in lasting:
-        number = matches.past if step > 0 else matches.earlier - 1
+        number = matches.upto(matches.cursor) if step > 0 else matches.upto(matches.cursor - 1) - 1
         if 0 <= number < len(matches.indices):
             yield matches.hit(matches.indices[number])
 
@@ -492,64 +460,49 @@ def _moment(hit: Hit) -> int:
     return hit.moment or 0
 
 
+def _lasting(trace: Trace, cursor: int, wanted: str) -> list[_Matches]:
+    """The matches of what came to be at a moment, and is there from then on."""
+    steps = (_steps(trace, cursor, wanted, kind) for kind in _STEP_KINDS)
+    return [_streams(trace, cursor, wanted), _events(trace, cursor, wanted), *steps]
+
+
 def _streams(trace: Trace, cursor: int, wanted: str) -> _Matches:
     index = trace.index
     row = Searchable("stream", len(index.lanes), index.lanes.__getitem__, index.lanes.iterate, lane_text)
     there = places(trace.memo, row, wanted)
-    past, earlier = (bisect_left(there, index.lanes_at(moment)) for moment in (cursor, cursor - 1))
     few = there if len(there) <= _FEW else ()
     exact = [place for place in few if is_named(index.lanes[place], wanted)]
-    return _Matches("stream", there, past, earlier, lambda place: stream_hit(trace, place, cursor), exact)
+    hit = partial(stream_hit, trace, cursor=cursor)
+    return _Matches("stream", there, cursor, hit, lambda place: index.lanes[place].since, exact)
 
 
 def _events(trace: Trace, cursor: int, wanted: str) -> _Matches:
-    there, index = found_events(trace, wanted), trace.index
-    past, earlier = (bisect_left(there, index.events_at(moment)) for moment in (cursor, cursor - 1))
-    return _Matches("event", there, past, earlier, lambda place: event_hit(trace, place, cursor))
+    hit, moments = partial(event_hit, trace, cursor=cursor), trace.index.event_moments
+    return _Matches("event", found_events(trace, wanted), cursor, hit, moments.__getitem__)
 
 
-def _rejections(trace: Trace, cursor: int, wanted: str) -> _Matches:
-    return _steps(trace, cursor, wanted, "rejection", trace.index.rejections, rejection_text, rejection_hit)
-
-
-def _faults(trace: Trace, cursor: int, wanted: str) -> _Matches:
-    return _steps(trace, cursor, wanted, "fault", trace.index.injected, fault_text, fault_hit)
-
-
-def _waits(trace: Trace, cursor: int, wanted: str) -> _Matches:
-    return _steps(trace, cursor, wanted, "wait", trace.index.elapsed, wait_text, wait_hit)
-
-
-def _steps(
-    trace: Trace,
-    cursor: int,
-    wanted: str,
-    kind: Kind,
-    moments: PersistentVector[int],
-    text: Callable[[Any], str],
-    hit: Callable[[Trace, int, int], Hit],
-) -> _Matches:
-    """The matches among the steps at these moments."""
+def _steps(trace: Trace, cursor: int, wanted: str, kind: Kind) -> _Matches:
+    """The matches among the steps of a kind."""
+    moments = _STEP_KINDS[kind].moments(trace.index)
 
     def since(start: int) -> Iterator[Step | None]:
         return (trace[moment].step for moment in moments.iterate(start))
 
-    row = Searchable(kind, len(moments), lambda n: trace[moments[n]].step, since, text)
+    row = Searchable(kind, len(moments), lambda n: trace[moments[n]].step, since, _STEP_KINDS[kind].text)
     there = places(trace.memo, row, wanted)
-    past, earlier = (bisect_left(there, bisect_right(moments, moment)) for moment in (cursor, cursor - 1))
-    return _Matches(kind, there, past, earlier, lambda place: hit(trace, place, cursor))
+    return _Matches(kind, there, cursor, partial(step_hit, trace, kind, cursor=cursor), moments.__getitem__)
 
 
 def _pending(trace: Trace, cursor: int, wanted: str) -> _Matches:
     pending = tuple(islice(trace[cursor].agenda.entries(), MOST_PENDING))
     there = [place for place, each in enumerate(pending) if wanted in pending_text(trace, each)]
-    return _Matches("pending", there, 0, 0, lambda place: pending_hit(pending[place], place))
+    return _Matches("pending", there, cursor, lambda place: pending_hit(pending[place], place))
 
 
 def _deadlines(trace: Trace, cursor: int, wanted: str) -> _Matches:
     deadlines = tuple(islice(trace[cursor].stack.deadlines, MOST_PENDING))
-    there = [place for place, each in enumerate(deadlines) if wanted in deadline_text(each)]
-    return _Matches("deadline", there, 0, 0, lambda place: deadline_hit(deadlines[place]))
+    there = [place for place, each in enumerate(deadlines) if wanted in deadline_text(trace, each)]
+    return _Matches("deadline", there, cursor, lambda place: deadline_hit(deadlines[place]))
 
 
 class FirstMoment(NamedTuple):

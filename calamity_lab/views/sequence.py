@@ -12,6 +12,7 @@ from calamity_lab.errors import CalamityError, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity
+from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.protocols import AllStreams
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.steps import (
@@ -38,6 +39,9 @@ Correlation = str | AllStreams | None
 """Which cascade: the one at the cursor (None), the one with a correlation id, or the whole run (ALL)."""
 
 _MOST_PENDING = 64
+
+_LINES = Slot[tuple["SequenceLine", ...]](most=512)
+_MESSAGES = Slot["Message"](most=4_096)
 
 
 class Cascade(NamedTuple):
@@ -477,7 +481,7 @@ def sequence(
         first=first,
         commands=last - first,
         participants=tuple(columns),
-        messages=tuple(_message(each, columns, cast, cursor, now) for each in lines),
+        messages=tuple(_message(trace, each, columns, cast, cursor, now) for each in lines),
     )
 
 
@@ -505,9 +509,18 @@ def _lines(trace: Trace, cursor: int, cascade: Cascade, index: int) -> Iterator[
     """The time that passed before a command, and the lines of the command, if there is one."""
     yield from _time_passed(trace, cascade.waits_before(trace, index))
     if index < cascade.happened:
-        yield from of_command(trace, cascade.start(index), cursor)
+        yield from _kept_lines(trace, cascade.start(index), cursor)
     elif index < len(cascade):
         yield from of_pending(cascade.pending[index - cascade.happened])
+
+
+def _kept_lines(trace: Trace, start: int, cursor: int) -> tuple[SequenceLine, ...]:
+    """The lines of a command, kept: they are others only while the cursor is in the command."""
+    end = trace.command_end(start)
+    within = min(max(cursor, start), end)
+    return trace.memo.once(
+        _LINES, lambda: tuple(of_command(trace, start, within)), trace[start], trace[end], key=within
+    )
 
 
 def _now(trace: Trace, cursor: int, lines: list[SequenceLine]) -> tuple[int, int] | None:
@@ -519,6 +532,7 @@ def _now(trace: Trace, cursor: int, lines: list[SequenceLine]) -> tuple[int, int
 
 
 def _message(
+    trace: Trace,
     line: SequenceLine,
     columns: dict[Participant, int],
     cast: _Cast,
@@ -532,16 +546,12 @@ def _message(
     ends = (0, len(columns) - 1)
     if line.kind != TIME_PASSED:
         ends = columns[cast.seen[line.source]], columns[cast.seen[line.target]]
-    return Message(
-        key=line.key,
-        kind=line.kind,
-        source=ends[0],
-        target=ends[1],
-        label=line.label,
-        detail=line.detail,
-        note=line.note,
-        moment=line.moment,
-        tense=tense,
+    key, kind, *_ = line
+    return trace.memo.once(
+        _MESSAGES,
+        lambda: Message(key, kind, *ends, line.label, line.detail, line.note, line.moment, tense),
+        line,
+        key=(ends, tense),
     )
 
 

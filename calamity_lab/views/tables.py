@@ -131,11 +131,6 @@ class ReactionRow(NamedTuple):
     state: Any
 
 
-def step_rows(trace: Trace, cursor: int | None = None) -> tuple[StepRow, ...]:
-    """The steps up to the cursor (None: all of them), in order."""
-    return tuple(map(step_row, steps(trace, cursor)))
-
-
 def state_rows(
     trace: Trace, cursor: int | None = None, types: Mapping[str, type] | None = None
 ) -> tuple[StateAfterEvent, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from calamity_lab.errors import InvalidFields, InvalidValue, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import are_equal
-from calamity_lab.kernel.identity import by_name, stored_name
+from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.run import due_from_now
 from calamity_lab.text import plain_sentence, plural
 from calamity_lab.trace.replay import Edits, submitted_numbers, submitted_on
@@ -204,9 +204,11 @@ def _why(contents: Contents, message: Mapping[str, Any]) -> None:
     if message.get("stream_id") is not None:
         lab.stepper.select(selection_from(lab.stepper.trace, message))
     trace, cursor = lab.stepper.trace, lab.stepper.cursor
-    types = by_name((*lab.model.aggregates, *lab.model.process_managers))
     asked = asked_about(trace, cursor, lab.stepper.selection)
-    found, stream_id = answer(trace, why(trace, cursor, asked, field, types)), lab.stepper.selection.stream_id
+    found, stream_id = (
+        answer(trace, why(trace, cursor, asked, field, contents.types)),
+        lab.stepper.selection.stream_id,
+    )
     if field is None and stream_id is not None:
         waits = waiting(trace, cursor, lab.model, stream_id)
         found = replace(found, sentence=f"{waits}. {found.sentence}" if waits else found.sentence)

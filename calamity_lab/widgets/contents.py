@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from calamity_lab.kernel.identity import by_name
@@ -21,7 +22,7 @@ from calamity_lab.views.controls import Tone, controls, has_content
 from calamity_lab.views.details import Answer, actions_on, details, stops_view, with_removals
 from calamity_lab.views.exploring import ChosenToExplore, ExploredView, Exploring, explored, exploring
 from calamity_lab.views.form import CommandForm, Editing, forms
-from calamity_lab.views.log import LogView, log_rows
+from calamity_lab.views.log import log_rows
 from calamity_lab.views.process_graph import process_graph
 from calamity_lab.views.search import search_results
 from calamity_lab.views.selected import described, selected
@@ -204,6 +205,11 @@ class Contents:
             there.add("exploring")
         return tuple(tab for tab in TABS if tab in there)
 
+    @property
+    def types(self) -> dict[str, type]:
+        """The classes by which states older than the trace are made, by name."""
+        return by_name((*self.lab.model.aggregates, *self.lab.model.process_managers))
+
     def options_of(self, part: str) -> dict[str, Any]:
         """The options of a part."""
         return self.options.get(part, {})
@@ -225,12 +231,10 @@ class Contents:
             self._explored = (key, explored(found, unfolded))
         return self._explored[1]
 
-    def log(self, **options: Any) -> LogView:
-        """The log at the cursor, with other options than those that a person chose."""
-        trace, cursor = self.lab.stepper.trace, self.lab.stepper.cursor
-        return log_rows(
-            trace, cursor, **{"chart": self.charts.of(trace), **self.options_of("log"), **options}
-        )
+    def at_cursor(self, part: str, **options: Any) -> Any:
+        """A view of the trace at the cursor, with other options than those that a person chose."""
+        stepper, (view, usually) = self.lab.stepper, _AT_CURSOR[part]
+        return view(stepper.trace, stepper.cursor, **{**usually(self), **self.options_of(part), **options})
 
     def with_sentence(self, view: Any) -> Any:
         """A view of the controls, with the sentence that is shown instead of the moment's fact."""
@@ -260,26 +264,26 @@ def _fact(contents: Contents) -> Fact:
     return Fact(view.cursor, view.last, view.sentence, view.tone, contents.lab.stepper.is_fixed)
 
 
-def _at_cursor(view: Callable[..., Any], part: str, **usually: Any) -> Callable[[Contents], Any]:
-    def at_cursor(contents: Contents) -> Any:
-        stepper = contents.lab.stepper
-        return view(stepper.trace, stepper.cursor, **{**usually, **contents.options_of(part)})
-
-    return at_cursor
-
-
-def _agenda(contents: Contents) -> Any:
-    stepper, options = contents.lab.stepper, contents.options_of("agenda")
-    usually = {"limit": 4, "notes": stepper.notes, "offers": not stepper.is_fixed}
-    return agenda(stepper.trace, stepper.cursor, **{**usually, **options})
-
-
-def _state(contents: Contents) -> Any:
-    stepper, options, model = contents.lab.stepper, contents.options_of("state"), contents.lab.model
-    types = by_name((*model.aggregates, *model.process_managers))
+_AT_CURSOR: Mapping[str, tuple[Callable[..., Any], Callable[[Contents], dict[str, Any]]]] = {
+    "agenda": (
+        agenda,
+        lambda contents: {
+            "limit": 4,
+            "notes": contents.lab.stepper.notes,
+            "offers": not contents.lab.stepper.is_fixed,
+        },
+    ),
     # What can be seen at first: the front end asks for more as somebody scrolls.
-    usually = {"limit": 6, "types": types, "kept": contents.rows}
-    return state(stepper.trace, stepper.cursor, **{**usually, **options})
+    "state": (
+        state,
+        lambda contents: {"limit": 6, "types": contents.types, "kept": contents.rows},
+    ),
+    "log": (log_rows, lambda contents: {"chart": contents.charts.of(contents.lab.stepper.trace)}),
+    "comparison": (comparison, lambda _contents: {}),
+    "search": (search_results, lambda _contents: {"query": "", "limit": 6}),
+    "sequence": (sequence, lambda _contents: {"limit": 16}),
+}
+"""The views of the trace at the cursor, each with its usual options."""
 
 
 def _pointed(contents: Contents) -> Any:
@@ -338,21 +342,16 @@ _PARTS: Mapping[str, Callable[[Contents], Any]] = {
     "fact": _fact,
     "controls": _controls,
     "branches": _branches,
-    "agenda": _agenda,
     "form": _form,
     "tabs": lambda contents: Tabs(contents.tab, contents.tabs),
-    "state": _state,
     "stops": _stops,
     "chart": lambda contents: contents.charts.of(contents.lab.stepper.trace),
     "pointed": _pointed,
     "selected": lambda contents: selected(contents.lab.stepper.trace, contents.lab.stepper.selection),
     "details": _details,
     "process_graph": _process_graph,
-    "log": Contents.log,
-    "comparison": _at_cursor(comparison, "comparison"),
     "exploring": _exploring,
-    "search": _at_cursor(search_results, "search", query="", limit=6),
-    "sequence": _at_cursor(sequence, "sequence", limit=16),
+    **{part: partial(Contents.at_cursor, part=part) for part in _AT_CURSOR},
 }
 
 

@@ -90,7 +90,7 @@ class ViewWidget(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         if self.face == "log":  # so that a script can print it
-            return as_text(self.contents.log())
+            return as_text(self.contents.at_cursor("log"))
         stepper = self.contents.lab.stepper
         return f"the widget {self.face!r} at moment {stepper.cursor:,} of {stepper.trace.last:,}"
 

@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,22 +16,35 @@ from pyarrow import parquet
 
 from calamity_lab.errors import InvalidValue, OutOfRange
 from calamity_lab.examples import bank
-from calamity_lab.frames import aggregates_to_pandas, process_managers_to_pandas, steps_to_pandas
+from calamity_lab.frames import aggregate_table, process_manager_table, step_table
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab import Lab
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.tables import ReactionRow, reaction_rows, state_rows, step_rows
+from calamity_lab.views.tables import ReactionRow, reaction_rows, state_rows, step_row, steps
 from tests import holds
 from tests.frames.histories import bank_day, bank_traffic, shop_week
 from tests.holds import ExtendHold, HoldSeat, theatre
+
+
+def steps_to_pandas(trace: Trace, cursor: int | None = None) -> pd.DataFrame:
+    return step_table(steps(trace, cursor)).to_pandas()
+
+
+def aggregates_to_pandas(trace: Trace, cursor: int | None = None, **types: Any) -> pd.DataFrame:
+    return aggregate_table(trace, cursor, **types).to_pandas()
+
+
+def process_managers_to_pandas(trace: Trace, cursor: int | None = None) -> pd.DataFrame:
+    return process_manager_table(trace, cursor).to_pandas()
+
 
 TABLES = [steps_to_pandas, aggregates_to_pandas, process_managers_to_pandas]
 
 
 def test_each_step_tells_its_command_and_what_caused_it() -> None:
-    row = step_rows(bank_day())[24]
+    row = [*map(step_row, steps(bank_day()))][24]
     assert (row.step, row.kind, row.command, row.stream_id) == (
         25,
         "Dispatched",

@@ -18,7 +18,7 @@ from calamity_lab.views.process_graph import EVERYTHING, process_graph
 from calamity_lab.views.selected import selected
 from calamity_lab.views.sequence import sequence
 from calamity_lab.views.state import state
-from calamity_lab.views.tables import step_rows
+from calamity_lab.views.tables import step_row, steps
 from tests.views.traces import story_of
 
 
@@ -48,7 +48,7 @@ def texts(view: Any) -> str:
 def test_its_sentence_names_its_subject_and_its_verb(trace: Trace) -> None:
     name = str(getattr(trace[2].step, "stream_id", None))
     assert controls(trace, 2).sentence == f"Step 2: {name} audited"
-    assert step_rows(trace)[-1].fact == f"{name} audited"
+    assert [*map(step_row, steps(trace))][-1].fact == f"{name} audited"
 
 
 def test_its_tone_is_the_one_that_it_says(trace: Trace) -> None:

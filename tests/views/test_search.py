@@ -16,7 +16,7 @@ from calamity_lab.views import events as events_module
 from calamity_lab.views import search_index as searched
 from calamity_lab.views.chart import Mark
 from calamity_lab.views.events import event_rows
-from calamity_lab.views.search import MOST_PENDING, Hit, SearchResults, rejections, search_results, streams
+from calamity_lab.views.search import MOST_PENDING, Hit, SearchResults, found_steps, search_results, streams
 from tests.moments import after, before
 from tests.views.traces import stepper_of, story_of, trace_of
 
@@ -267,7 +267,7 @@ def test_what_a_page_searches_by_itself_is_what_is_found() -> None:
     trace = story_of(bank)
     for query in ("alice", "rejected", "transfer", "account closed"):
         view = search_results(trace, trace.last, query=query, limit=1_000)
-        for kind, every in (("stream", streams(trace)), ("rejection", rejections(trace))):
+        for kind, every in (("stream", streams(trace)), ("rejection", found_steps(trace, "rejection"))):
             assert sorted(keys(view, kind)) == sorted(name(each.hit) for each in every if query in each.text)
 
 

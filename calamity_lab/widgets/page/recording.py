@@ -10,7 +10,7 @@ from typing import Any
 
 from calamity_lab.errors import ModelError
 from calamity_lab.kernel.agenda import Pending
-from calamity_lab.kernel.identity import by_name
+from calamity_lab.kernel.identity import Identity, by_name
 from calamity_lab.kernel.steps import Elapsed
 from calamity_lab.model import Model
 from calamity_lab.text import format_value
@@ -24,12 +24,12 @@ from calamity_lab.views.chart import Chart, Charts, Mark
 from calamity_lab.views.controls import has_content, time_of
 from calamity_lab.views.counters import counters, node
 from calamity_lab.views.details import details
-from calamity_lab.views.instance_status import InstanceStatus
-from calamity_lab.views.instances import Instance
+from calamity_lab.views.instance_status import InstanceStatus, flow_at
+from calamity_lab.views.instances import MOST_PENDING, Instance
 from calamity_lab.views.log import log_rows
 from calamity_lab.views.process_graph import ProcessGraphView, status_of
 from calamity_lab.views.scenes import RANKS
-from calamity_lab.views.search import faults, rejections, streams, waits
+from calamity_lab.views.search import found_steps, streams
 from calamity_lab.views.search_index import members
 from calamity_lab.views.selected import selected
 from calamity_lab.views.state import absent
@@ -124,9 +124,9 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         **_selected(trace, chart, packing),
         "searchable": {
             "streams": plain(streams(trace)),
-            "rejections": plain(rejections(trace)),
-            "faults": plain(faults(trace)),
-            "waits": plain(waits(trace)),
+            "rejections": plain(found_steps(trace, "rejection")),
+            "faults": plain(found_steps(trace, "fault")),
+            "waits": plain(found_steps(trace, "wait")),
         },
         "steps": steps,
         "rows": packing.rows,
@@ -148,9 +148,9 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
     A process graph is a part for each process manager. So is each stream that is not there, from the moment
     at which it was not.
     """
-    views, bases = _views(reader), dict[str, Any]()
     trace = reader.stepper.trace
     statuses = StatusRecorder(trace, reader.model)
+    views, bases = _views(reader, statuses), dict[str, Any]()
     there = (1 << len(trace.index.lanes)) - 1
     for moment in moments:
         reader.stepper.cursor = moment
@@ -174,7 +174,7 @@ def _steps(reader: Reader, packing: Packing, moments: Sequence[int]) -> Iterator
         yield changed
 
 
-def _views(reader: Reader) -> dict[str, tuple[str, Contents]]:
+def _views(reader: Reader, statuses: StatusRecorder) -> dict[str, tuple[str, Contents]]:
     """The views by the names that the page knows them by: each with its part, and what it shows."""
     # Of the log and the timeline the page makes its own windows.
     parts = ("controls", "agenda", *(tab for tab in _TABS if tab != "log"))
@@ -186,6 +186,9 @@ def _views(reader: Reader) -> dict[str, tuple[str, Contents]]:
         contents = Contents(reader, ("process_graph",))
         contents.set_options("process_graph", {"manager": manager})
         views[f"process_graph {manager}"] = ("process_graph", contents)
+    for part, contents in views.values():
+        if part == "process_graph":
+            contents.set_options(part, {"status": statuses.status})
     return views
 
 
@@ -311,51 +314,69 @@ def _out(trace: Trace, moment: int) -> int:
 
 
 class StatusRecorder:
-    """Which instances of the listed ones have to be asked at a moment, given those that were asked before.
+    """The statuses of the instances at moment after moment, each kept until it may have changed.
 
-    The status of an instance stays the same while nothing happens in the cascades that it took part in, none
-    of its deadlines is due, and nobody takes a command off the agenda.
+    The status of an instance stays the same while nothing happens in the cascades that it took part in,
+    none of its deadlines is due, nobody takes a command off the agenda, and no new kind of message flow is
+    seen. It is not kept while more commands are pending than its history is searched for.
     """
 
     def __init__(self, trace: Trace, model: Model) -> None:
         self._trace = trace
         self._model = model
+        self._statuses: dict[int, InstanceStatus] = {}
         self._asked: dict[int, int] = {}
+        self._last: dict[int, InstanceStatus] = {}
         self._taking_part: dict[str, set[int]] = {}
         self._touched: dict[int, int] = {}
+        self._all_touched = 0
+        self._flow: object = None
         self._upto = 0
         self._dropped = {entry.at for entry in trace.branch.inputs if isinstance(entry.input, Dropped)}
 
     def changed(self, graph: ProcessGraphView) -> Iterator[tuple[str, InstanceStatus]]:
-        """The key and the status of each listed instance whose status may have changed."""
-        self._follow(graph.cursor)
+        """The key and the status of each listed instance whose status is another than the last time."""
         for instance in graph.instances:
-            asked = self._asked.get(instance.lane, -1)
-            if asked < 0 or self._touched.get(instance.lane, 0) > asked:
-                self._asked[instance.lane] = graph.cursor
-                yield f"status {instance.lane}", self._status(graph, instance)
+            status = self.status(graph.cursor, graph.manager, instance)
+            if self._last.get(instance.lane) is not status:
+                self._last[instance.lane] = status
+                yield f"status {instance.lane}", status
 
-    def _status(self, graph: ProcessGraphView, instance: Instance) -> InstanceStatus:
-        if instance.id == graph.chosen:
-            return InstanceStatus(graph.marks, graph.sentence, graph.since, graph.then, graph.overdue)
-        return status_of(self._trace, graph.cursor, self._model, graph.manager, instance)
+    def status(self, moment: int, manager: str, instance: Instance) -> InstanceStatus:
+        """The status of an instance at a moment, which is none before those of earlier calls."""
+        self._follow(moment)
+        lane, asked = instance.lane, self._asked.get(instance.lane, -1)
+        if asked < max(self._touched.get(lane, 0), self._all_touched):
+            status = status_of(self._trace, moment, self._model, manager, instance)
+            if self._statuses.get(lane) != status:
+                self._statuses[lane] = status
+            self._asked[lane] = moment
+        return self._statuses[lane]
 
     def _follow(self, moment: int) -> None:
         """Note who was touched by the steps up to a moment."""
-        places = self._trace.index.lane_numbers
+        if self._flow is not None and moment <= self._upto:
+            return
         for at in range(self._upto + 1, moment + 1):
             step = self._trace[at].step
             if step is None:
                 continue
             there = self._taking_part.setdefault(step.pending.correlation_id, set())
-            for identity in (step.pending.sender, getattr(step, "identity", None)):
-                if identity is not None and identity.stream_id in places:
-                    there.add(places[identity.stream_id])
-            touched = list(self._touched) if at in self._dropped else ()
-            due = (each.sender for each in step.commands if isinstance(step, Elapsed))
-            passed = [places[each.stream_id] for each in due if each and each.stream_id in places]
-            self._touched.update(dict.fromkeys([*touched, *there, *passed], at))
-        self._upto = max(self._upto, moment)
+            there |= self._lanes(step.pending.sender, getattr(step, "identity", None))
+            due = self._lanes(*(each.sender for each in step.commands if isinstance(step, Elapsed)))
+            self._touched.update(dict.fromkeys(there | due, at))
+            if step.is_injected or at in self._dropped:
+                self._all_touched = at
+        flow = flow_at(self._trace, moment, self._model)
+        if flow is not self._flow or len(self._trace[moment].agenda) > MOST_PENDING:
+            self._flow, self._all_touched = flow, moment
+        self._upto = moment
+
+    def _lanes(self, *identities: Identity | None) -> set[int]:
+        """The lanes of the identities that have one."""
+        numbers = self._trace.index.lane_numbers
+        names = (each.stream_id for each in identities if each is not None)
+        return {numbers[name] for name in names if name in numbers}
 
 
 class Packing:
@@ -369,17 +390,22 @@ class Packing:
     def __init__(self) -> None:
         self.rows: list[Any] = []
         self._numbers: dict[Any, int] = {}
-        self._last: dict[str, dict[str, Any]] = {}
+        self._last: dict[str, dict[str, tuple[str, Any]]] = {}
+        self._objects: dict[str, dict[str, Any]] = {}
 
     def changes(self, part: str, view: Any) -> dict[str, Any]:
         """The fields of a part's view (a dataclass) that differ from the last one of that part."""
-        last = self._last.setdefault(part, {})
+        last, objects = self._last.setdefault(part, {}), self._objects.setdefault(part, {})
         found = {}
-        for field in fields(view):
-            letter, value = self._read(getattr(view, field.name))
-            if field.name not in last or last[field.name] != (letter, value):
-                found[field.name] = {letter: self._spliced(letter, last.get(field.name), value)}
-                last[field.name] = (letter, value)
+        for name in [field.name for field in fields(view)]:
+            given, before = getattr(view, name), last.get(name)
+            if before is not None and objects[name] is given:
+                continue
+            known = zip(objects[name], before[1], strict=True) if before and before[0] == "r" else ()
+            letter, value = self._read(given, {id(row): number for row, number in known})
+            if before != (letter, value):
+                found[name] = {letter: self._spliced(letter, before, value)}
+            last[name], objects[name] = (letter, value), given
         return found
 
     def number(self, row: Any) -> int:
@@ -389,10 +415,11 @@ class Packing:
             self.rows.append(plain(row))
         return self._numbers[row]
 
-    def _read(self, value: Any) -> tuple[str, Any]:
+    def _read(self, value: Any, known: Mapping[int, int]) -> tuple[str, Any]:
+        """The letter of a value and what is packed of it; ``known`` has numbers of rows by their ids."""
         if isinstance(value, tuple):
             if value and is_dataclass(value[0]):
-                return "r", [self.number(row) for row in value]
+                return "r", [known[id(row)] if id(row) in known else self.number(row) for row in value]
             return "l", plain(value)
         if is_dataclass(value):
             return "o", self.number(value)

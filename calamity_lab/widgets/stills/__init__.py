@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from calamity_lab.text import plural
-from calamity_lab.views.agenda import agenda
 from calamity_lab.views.branches import branch_tree
-from calamity_lab.views.comparison import comparison
 from calamity_lab.views.controls import controls
 from calamity_lab.views.form import forms
 from calamity_lab.views.lanes import window
 from calamity_lab.views.process_graph import process_graph
-from calamity_lab.views.sequence import sequence
-from calamity_lab.views.state import state
 from calamity_lab.widgets.contents import Contents, shown_instance
 from calamity_lab.widgets.stills import pictures
 from calamity_lab.widgets.stills.paper import folded, heading, line, sheet, stand_in
@@ -60,14 +57,10 @@ def _controls(contents: Contents) -> str:
     return line(head, soft=True) + "".join(line(text, soft=True) for text in texts)
 
 
-def _agenda(contents: Contents) -> str:
-    stepper = contents.lab.stepper
-    return pictures.agenda(agenda(stepper.trace, stepper.cursor, limit=_ROWS))
-
-
-def _state(contents: Contents) -> str:
-    stepper = contents.lab.stepper
-    return pictures.state(state(stepper.trace, stepper.cursor, limit=_ROWS))
+def _listed(part: str, **usual: Any) -> Callable[[Contents], str]:
+    """What draws a view of the trace at the cursor: its first rows, and what a person chose to see of it."""
+    draw = getattr(pictures, part)
+    return lambda contents: str(draw(contents.at_cursor(part, **usual, limit=_ROWS)))
 
 
 def _timeline(contents: Contents) -> str:
@@ -82,19 +75,9 @@ def _process_graph(contents: Contents) -> str:
     return pictures.process_graph(process_graph(stepper.trace, stepper.cursor, model, **look))
 
 
-def _sequence(contents: Contents) -> str:
-    stepper = contents.lab.stepper
-    return pictures.sequence(sequence(stepper.trace, stepper.cursor, limit=_ROWS))
-
-
-def _log(contents: Contents) -> str:
-    return pictures.log(contents.log(first=None, limit=_ROWS))
-
-
-def _comparison(contents: Contents) -> str:
-    stepper = contents.lab.stepper
-    options = {"limit": _ROWS, **contents.options_of("comparison")}
-    return pictures.comparison(comparison(stepper.trace, stepper.cursor, **options))
+_agenda, _comparison = _listed("agenda"), _listed("comparison")
+_log, _sequence = _listed("log", first=None), _listed("sequence", first=None)
+_state = _listed("state", query="", first=0, pinned=(), unfolded=(), histories=(), as_of=())
 
 
 def _lab(contents: Contents) -> str:
