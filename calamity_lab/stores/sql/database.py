@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -25,6 +25,8 @@ from calamity_lab.kernel.outbox import Move, resolved
 from calamity_lab.stores.sql.rows import (
     DELIVERIES,
     ENDED,
+    VERSION,
+    VERSIONS,
     AlongRows,
     DeletedStream,
     HandOn,
@@ -34,6 +36,7 @@ from calamity_lab.stores.sql.rows import (
     Statements,
     StoredRow,
     Unfit,
+    placed,
 )
 from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import URL
@@ -70,6 +73,7 @@ class Database(ABC):
     examples: ClassVar[str]  # URLs of it that work, for messages
     schemes: ClassVar[frozenset[str]]  # what its URLs begin with
     drivers: ClassVar[frozenset[str]]  # what may follow a + there
+    tables: ClassVar[tuple[str, ...]]  # the statements that make what is missing of the tables
     parameter: ClassVar[str]  # how a statement names a value, with {} in place of the name
     indices: ClassVar[str]  # the statement that finds the names of the indices of the outbox
     now: ClassVar[str]  # the time, by the clock that all who use the database share
@@ -114,10 +118,6 @@ class Database(ABC):
         """The names of all tables in the database."""
 
     @abstractmethod
-    def create_tables(self, version: int) -> None:
-        """Make the tables that are missing and record their version; several programs may do so at once."""
-
-    @abstractmethod
     def waiting(self) -> Waiting:
         """A way to wait for what is appended next."""
 
@@ -137,14 +137,8 @@ class Database(ABC):
         """A cursor in a transaction of the only writer; the caller holds the lock."""
 
     @abstractmethod
-    def _hand_on(self, handed: HandOn) -> bool:
-        """Move a mark in one transaction; the caller holds the lock."""
-
-    @abstractmethod
-    def _settle(
-        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]
-    ) -> tuple[Any, ...] | None:
-        """Settle a command in one transaction; the caller holds the lock."""
+    def _insert(self, connection: Any, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert rows of events; those who wait for events hear of it."""
 
     @abstractmethod
     def _meaning(self, error: Exception, said: str) -> Meaning:
@@ -179,7 +173,58 @@ class Database(ABC):
     def after_fork(self) -> None:
         """Go on in the parent after a fork."""
 
-    # The same for all.
+    # The same for all, unless one has a quicker way.
+
+    def create_tables(self) -> None:
+        """Make the tables that are missing and record their version; several programs may do so at once."""
+        with self._lock, self._transaction() as cursor:
+            connection = cursor.connection
+            for statement in self.tables:
+                execute(connection, statement)
+            if execute(connection, self.statements.table_version):
+                execute(connection, f"UPDATE {VERSIONS} SET version = {VERSION}")
+            else:
+                execute(connection, f"INSERT INTO {VERSIONS} VALUES ({VERSION})")
+            if not execute(connection, "SELECT position FROM last_position"):
+                execute(connection, "INSERT INTO last_position SELECT coalesce(max(position), 0) FROM events")
+
+    def _append_rows(
+        self,
+        connection: Any,
+        entries: Sequence[StoredRow],
+        bounds: Mapping[str, Bounds],
+        settles: OutboxRow | None,
+        passed: Mapping[str, int],
+        along: AlongRows | None,
+    ) -> Heads:
+        """Append within a transaction of the only writer, which is undone where nothing is to be written."""
+        statements = self.statements
+        heads = self._heads(connection, bounds)
+        writing = Writing(connection, statements, heads.position)
+        before = None if settles is None else writing.settled(settles)
+        heads = heads._replace(settled=before)
+        fits = heads.fit(bounds) and before is None
+        if fits and entries:
+            self._insert(connection, placed(entries, heads))
+            execute(connection, statements.move_last_position, {"position": heads.position + len(entries)})
+            for name, count in passed.items():
+                values = {"name": name, "position": heads.position + count, "since": heads.position}
+                execute(connection, statements.move_mark_from, values)
+        if fits and along is not None:
+            heads = heads._replace(unfit=writing.write(along))
+        if not fits or heads.unfit is not None:
+            execute(connection, "ROLLBACK")
+        return heads
+
+    def _heads(self, connection: Any, streams: Iterable[str]) -> Heads:
+        """The ends of streams, and of all."""
+        position, versions = None, dict[str, int]()
+        for stream_id in streams:
+            ((position, version),) = execute(connection, self.statements.heads, {"stream_id": stream_id})
+            versions[stream_id] = self.checked_number(version)
+        if position is None:
+            ((position,),) = execute(connection, self.statements.position)
+        return Heads(self.checked_number(position), versions)
 
     def check_open(self) -> None:
         """Raise when the store is closed, or when this process is a fork of the one that opened it.
@@ -261,26 +306,35 @@ class Database(ABC):
     def hand_on(self, handed: HandOn) -> bool:
         """Move a mark, with what belongs to it; return False, and write nothing, if the mark is elsewhere."""
         with self._changing("hand events on in"):
-            if handed.rejections is None:
-                return self._hand_on(handed)
-            with self._transaction() as cursor:
-                return Writing(cursor.connection, self.statements, 0).hand_on(handed)
+            return self._hand_on(handed)
+
+    def _hand_on(self, handed: HandOn) -> bool:
+        with self._transaction() as cursor:
+            return Writing(cursor.connection, self.statements, 0).hand_on(handed)
 
     def settle(
-        self, row: OutboxRow, sent: Sequence[OutboxRow] = (), taken_off: Sequence[TakenOff] = ()
-    ) -> tuple[Any, ...] | None:
-        """Settle a command; return what it came to before, and write nothing, if it was settled."""
-        with self._changing("settle a command in"):
-            return self._settle(row, sent, taken_off)
-
-    def settle_rejection(
-        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff], kept: RejectionRow
+        self,
+        row: OutboxRow,
+        sent: Sequence[OutboxRow] = (),
+        taken_off: Sequence[TakenOff] = (),
+        kept: RejectionRow | None = None,
     ) -> tuple[Any, ...] | bool:
-        """Settle a command whose rejection changed its sender, as `settle` does; whether that was done.
+        """Settle a command; whether that was done, or else what it came to before.
 
-        Nothing is written if the mark of the process manager is elsewhere, or if there was another rejection.
+        A rejection that changed the sender is ``kept``: nothing is written if the mark of the process manager
+        is elsewhere, or if there was another rejection.
         """
-        with self._changing("settle a command in"), self._transaction() as cursor:
+        with self._changing("settle a command in"):
+            return self._settle(row, sent, taken_off, kept)
+
+    def _settle(
+        self,
+        row: OutboxRow,
+        sent: Sequence[OutboxRow],
+        taken_off: Sequence[TakenOff],
+        kept: RejectionRow | None,
+    ) -> tuple[Any, ...] | bool:
+        with self._transaction() as cursor:
             return Writing(cursor.connection, self.statements, 0).settle(row, sent, taken_off, kept)
 
     @contextmanager
@@ -526,8 +580,7 @@ class Writing:
             elif self._moved(move):
                 self._note(move.name, rows)
         for row in along.settled:
-            if not self._changed(self._statements.settle, row._asdict()):
-                self._add(row)
+            self._add(row)
         self._take_off(along.taken_off, along.sent)
         for row in along.sent:
             cause = None if row.cause is None else resolved(row.cause, self._head)
@@ -541,7 +594,8 @@ class Writing:
         if handed.since is None:
             is_moved = self._changed(statements.begin_mark, values)
         else:
-            is_moved = self._last_rejection(name) == handed.rejections and self._changed(
+            is_known = handed.rejections is None or self._last_rejection(name) == handed.rejections
+            is_moved = is_known and self._changed(
                 statements.move_mark_from, {**values, "since": handed.since}
             )
         if is_moved:
@@ -552,24 +606,41 @@ class Writing:
         return is_moved
 
     def settle(
-        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff], kept: RejectionRow
+        self,
+        row: OutboxRow,
+        sent: Sequence[OutboxRow],
+        taken_off: Sequence[TakenOff],
+        kept: RejectionRow | None,
     ) -> tuple[Any, ...] | bool:
-        """Settle a command whose rejection changed its sender; see `Database.settle_rejection`."""
-        statements = self._statements
-        before: tuple[Any, ...]
-        for before in execute(self._connection, statements.outcome, {"command_id": row.command_id}):
-            if before[0] is not None:
-                return before
-        mark = execute(self._connection, statements.mark, {"name": kept.process_manager})
-        if mark != [(kept.position,)] or self._last_rejection(kept.process_manager) != kept.number - 1:
-            return False
-        if not self._changed(statements.settle, row._asdict()):
-            self._add(row)
-        self._keep(kept)
+        """Settle a command, with what belongs to it; see `Database.settle`."""
+        if kept is not None:
+            mark, number = self._mark(kept.process_manager), self._last_rejection(kept.process_manager)
+            if (mark, number) != (kept.position, kept.number - 1):
+                return self._came_to(row) or False
+        before = self.settled(row)
+        if before is not None:
+            return before
+        if kept is not None:
+            self._keep(kept)
         self._take_off(taken_off, sent)
         for each in sent:
             self._add(each)
         return True
+
+    def settled(self, row: OutboxRow) -> tuple[Any, ...] | None:
+        """Settle a command; what it came to before, where it was settled."""
+        if self._changed(self._statements.settle, row._asdict()):
+            return None
+        before = self._came_to(row)
+        if before is None:
+            self._changed(self._statements.send, row._asdict())
+        return before
+
+    def _came_to(self, row: OutboxRow) -> tuple[Any, ...] | None:
+        """What a command came to; None where it is not settled."""
+        values = {"command_id": row.command_id}
+        found: list[tuple[Any, ...]] = execute(self._connection, self._statements.outcome, values)
+        return found[0] if found and found[0][0] is not None else None
 
     def _last_rejection(self, name: str) -> int:
         """The number of the last rejection that changed an instance of a process manager."""
@@ -632,13 +703,11 @@ class Writing:
 
     def _add(self, row: OutboxRow) -> None:
         """Put a command in the outbox; one that is there and is not settled may be settled by it."""
-        values = row._asdict()
-        if self._changed(self._statements.send, values) or row.outcome is None:
+        if self._changed(self._statements.send, row._asdict()) or row.outcome is None:
             return
-        if not self._changed(self._statements.settle, values):
-            (self._unfit.settled[row.command_id],) = execute(
-                self._connection, self._statements.outcome, {"command_id": row.command_id}
-            )
+        before = self.settled(row)
+        if before is not None:
+            self._unfit.settled[row.command_id] = before
 
     def _changed(self, statement: str, values: Mapping[str, Any]) -> bool:
         """Whether the statement changed a row."""

@@ -254,9 +254,7 @@ class SQLEventStore(NotCopied, Closable):
         sent = a_list("settle(sent)", sent, "[]", of=Pending)
         if kept is not None:
             an_instance("settle(kept)", kept, KeptRejection, _KEPT)
-            return self if self._outbox.settle_rejection(pending, outcome, sent, off, kept) else None
-        self._outbox.settle(pending, outcome, sent, off)
-        return self
+        return self if self._outbox.settle(pending, outcome, sent, off, kept) else None
 
     def rejections(self, find: Callable[[str], type | None], name: str, after: int = 0) -> KeptRejections:
         """The rejections that changed running instances of a process manager, after the one with a number.

@@ -9,7 +9,7 @@ from calamity_lab.errors import InvalidValue, WrongSchema
 from calamity_lab.kernel.arguments import a_bool, seconds
 from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.postgres import PostgresDatabase
-from calamity_lab.stores.sql.rows import Statements
+from calamity_lab.stores.sql.rows import TABLES, TAKEN_REJECTIONS, VERSION, VERSIONS, Statements
 from calamity_lab.stores.sql.sqlite import SQLiteDatabase
 from calamity_lab.stores.sql.urls import URL, parsed
 
@@ -17,11 +17,7 @@ from calamity_lab.stores.sql.urls import URL, parsed
 DATABASES: tuple[type[Any], ...] = (SQLiteDatabase, PostgresDatabase)
 _EXAMPLES = ", ".join([kind.examples for kind in DATABASES])
 
-_VERSION = 2  # of the tables; version 1 had no outbox
-_VERSIONS = "calamity_lab_schema"  # the table that has it, in one row
-_REJECTIONS = "taken_rejections"  # it came later, in version 2
 _log = logging.getLogger("calamity_lab")
-_TABLES = (_VERSIONS, "events", "snapshots", "process_managers", "outbox", "deliveries", "ended", _REJECTIONS)
 
 
 def open_database(url: Any, *, timeout: float, poll: float | None, read_only: bool) -> Database:
@@ -71,8 +67,8 @@ def _prepare(database: Database, *, beside: bool) -> None:
     """Check the tables, or make them; ``beside`` other tables only when that is meant."""
     try:
         found = database.table_names()
-        if _VERSIONS in found:
-            database.keeps_rejections = _REJECTIONS in found
+        if VERSIONS in found:
+            database.keeps_rejections = TAKEN_REJECTIONS in found
             _check_version(database)
             return
         _refuse_ours(found, database.name)
@@ -86,8 +82,8 @@ def _prepare(database: Database, *, beside: bool) -> None:
             raise WrongSchema(
                 f"{database.name!r} is empty: there is no event to read; leave out read_only=True to begin"
             )
-        database.create_tables(_VERSION)
-        database.version, database.keeps_rejections = _VERSION, True
+        database.create_tables()
+        database.version, database.keeps_rejections = VERSION, True
     except database.caught as error:
         raise database.translated(error, "open an event store in") from error
 
@@ -99,12 +95,12 @@ def _check_version(database: Database) -> None:
         if database.read_only:
             database.statements = Statements(database.parameter, database.now, database.later, version=1)
             return
-        database.create_tables(_VERSION)
+        database.create_tables()
         database.keeps_rejections = True
-        versions = [_VERSION]
-    if versions != [_VERSION]:
+        versions = [VERSION]
+    if versions != [VERSION]:
         held = f"version {versions[0]}" if len(versions) == 1 else f"the versions {versions}"
-        newer = len(versions) == 1 and isinstance(versions[0], int) and versions[0] > _VERSION
+        newer = len(versions) == 1 and isinstance(versions[0], int) and versions[0] > VERSION
         advice = (
             "install a newer calamity_lab, which knows it"
             if newer
@@ -112,9 +108,9 @@ def _check_version(database: Database) -> None:
         )
         raise WrongSchema(
             f"{database.name!r} holds {held} of the event store's tables, and this calamity_lab knows "
-            f"version {_VERSION}; nothing was changed; {advice}"
+            f"version {VERSION}; nothing was changed; {advice}"
         )
-    database.version = _VERSION
+    database.version = VERSION
     _add_what_is_new(database)
     for probe in database.statements.probes:
         database.rows(probe, {}, "open an event store in")
@@ -129,7 +125,7 @@ def _add_what_is_new(database: Database) -> None:
     if database.read_only or (database.keeps_rejections and ("outbox_deadlines_of",) in indices):
         return
     try:
-        database.create_tables(_VERSION)
+        database.create_tables()
         database.keeps_rejections = True
     except database.errors as error:
         _log.warning(
@@ -141,10 +137,10 @@ def _add_what_is_new(database: Database) -> None:
 
 def _refuse_ours(found: set[str], name: str) -> None:
     """Raise when other tables have the names of ours."""
-    for table in _TABLES:
+    for table in TABLES:
         if table in found:
             raise WrongSchema(
-                f"{name!r} holds a table {table!r} that is not an event store's: the table {_VERSIONS!r} "
+                f"{name!r} holds a table {table!r} that is not an event store's: the table {VERSIONS!r} "
                 "beside it, which says of which version it is, is not there; nothing was written; give "
                 "another database"
             )

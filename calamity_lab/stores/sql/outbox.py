@@ -30,7 +30,6 @@ from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent
 from calamity_lab.stores.sql.database import Database
 from calamity_lab.stores.sql.rows import (
     COLUMNS,
-    MAY_LACK,
     OUTBOX,
     AlongRows,
     HandOn,
@@ -38,6 +37,7 @@ from calamity_lab.stores.sql.rows import (
     RejectionRow,
     RowCodec,
     as_utc,
+    listed,
     mistyped,
     written,
 )
@@ -126,24 +126,16 @@ class SQLOutbox:
         return AlongRows(list(zip(along.moves, handed, strict=True)), settled, sent, along.taken_off)
 
     def settle(
-        self, pending: Pending, outcome: Outcome, sent: Sequence[Pending], taken_off: Sequence[TakenOff]
-    ) -> None:
-        row = self.settling(pending, outcome)
-        before = self._database.settle(row, [self._row(each) for each in sent], taken_off)
-        if before is not None:
-            raise AlreadySettled(pending.command_id, self.outcome(before))
-
-    def settle_rejection(
         self,
         pending: Pending,
         outcome: Outcome,
         sent: Sequence[Pending],
         taken_off: Sequence[TakenOff],
-        kept: KeptRejection,
+        kept: KeptRejection | None,
     ) -> bool:
-        rows = [self._row(each) for each in sent]
         row = self.settling(pending, outcome)
-        done = self._database.settle_rejection(row, rows, taken_off, _kept_row(kept))
+        rows = [self._row(each) for each in sent]
+        done = self._database.settle(row, rows, taken_off, None if kept is None else _kept_row(kept))
         if isinstance(done, bool):
             return done
         raise AlreadySettled(pending.command_id, self.outcome(done))
@@ -223,13 +215,14 @@ class SQLOutbox:
         """The rows of deadlines of these process managers."""
         if not self._is_there or not senders:
             return []
-        value, among = self._database.parameter.format, []
+        among = []
         values: dict[str, Any] = {name: written(time) for name, time in times.items()}
         for n, sender in enumerate(senders):
             prefix = f"{sender}-"
             values |= {f"prefix_{n}": prefix, f"length_{n}": len(prefix)}
-            among.append(f"substr(sender, 1, {value(f'length_{n}')}) = {value(f'prefix_{n}')}")
-        whole = f"{statement} AND ({' OR '.join(among)}) ORDER BY {order}"
+            among.append(f"substr(sender, 1, :length_{n}) = :prefix_{n}")
+        meant = self._statements.with_values(" OR ".join(among))
+        whole = f"{statement} AND ({meant}) ORDER BY {order}"
         return self._database.rows(whole, values, "read from")
 
     def deliveries(self, name: str, after: int) -> list[Delivery]:
@@ -244,10 +237,8 @@ class SQLOutbox:
     def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
         wanted = sorted(set(positions))
         for n in range(0, len(wanted), _FEW):
-            listed = ", ".join([str(int(position)) for position in wanted[n : n + _FEW]])
-            statement = (
-                f"SELECT {', '.join(COLUMNS)} FROM events WHERE position IN ({listed}) ORDER BY position"
-            )
+            given = ", ".join([str(int(position)) for position in wanted[n : n + _FEW]])
+            statement = f"SELECT {listed(COLUMNS)} FROM events WHERE position IN ({given}) ORDER BY position"
             yield from map(self._codec.recorded, self._database.rows(statement, {}, "read from"))
 
     def depths(self, command_ids: Sequence[str]) -> dict[str, int]:
@@ -255,8 +246,8 @@ class SQLOutbox:
         wanted = list(dict.fromkeys(command_ids)) if self._is_there else []
         for n in range(0, len(wanted), _FEW):
             values = {f"id_{m}": command_id for m, command_id in enumerate(wanted[n : n + _FEW])}
-            listed = ", ".join([self._database.parameter.format(name) for name in values])
-            statement = f"SELECT command_id, depth FROM outbox WHERE command_id IN ({listed})"
+            given = self._statements.with_values(listed(values, ":{}"))
+            statement = f"SELECT command_id, depth FROM outbox WHERE command_id IN ({given})"
             found.update(self._database.rows(statement, values, "read from"))
         return found
 
@@ -272,12 +263,12 @@ class SQLOutbox:
             raise InvalidValue(
                 f"the outbox has no command {repr_of(command_id)}; event_store.outbox lists its commands"
             )
-        before = self._database.settle(row._replace(outcome="dropped", reason=reason, details=None))
-        if before is not None:
-            raise AlreadySettled(command_id, self.outcome(before))
+        done = self._database.settle(row._replace(outcome="dropped", reason=reason, details=None))
+        if not isinstance(done, bool):
+            raise AlreadySettled(command_id, self.outcome(done))
 
     def _checked(self, row: OutboxRow) -> OutboxRow:
-        wrong = mistyped(OUTBOX, row, MAY_LACK)
+        wrong = mistyped(OUTBOX, row)
         if wrong:
             raise self._unreadable(row, wrong)
         return row

@@ -6,7 +6,7 @@ import re
 import selectors
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -33,21 +33,23 @@ from calamity_lab.stores.sql.database import (
     Bounds,
     Database,
     Meaning,
-    Writing,
 )
 from calamity_lab.stores.sql.rows import (
-    CANCEL,
     COLUMNS,
     DELIVERIES,
     ENDED,
+    INDICES,
     OPEN,
-    OUTBOX,
+    SENT,
+    TABLES,
     AlongRows,
     HandOn,
     Heads,
     OutboxRow,
+    RejectionRow,
     StoredRow,
-    placed,
+    listed,
+    table,
 )
 from calamity_lab.stores.sql.subscription import Polling, Waiting
 from calamity_lab.stores.sql.urls import URL
@@ -68,112 +70,6 @@ _PROCESS = "SELECT pg_backend_pid()"
 # A statement that was prepared is not there, or one of its name is: another client got this server process.
 _NOT_PREPARED = {"26000", "42P05"}
 
-# The wide columns come last, so that reading one that is narrow need not step over them. JSON is kept as it
-# was written, character by character.
-_TABLES = (
-    """
-    CREATE TABLE IF NOT EXISTS events (
-        position BIGINT NOT NULL,
-        stream_id TEXT NOT NULL,
-        stream_version BIGINT NOT NULL,
-        event_id TEXT NOT NULL,
-        event_type TEXT NOT NULL,
-        type_version INTEGER NOT NULL,
-        correlation_id TEXT NOT NULL,
-        causation_id TEXT,
-        recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
-        metadata JSON NOT NULL,
-        payload JSON NOT NULL,
-        PRIMARY KEY (position),
-        UNIQUE (stream_id, stream_version),
-        UNIQUE (event_id)
-    )
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS snapshots (
-        stream_id TEXT NOT NULL,
-        version BIGINT NOT NULL,
-        position BIGINT NOT NULL,
-        event_id TEXT NOT NULL,
-        shape TEXT NOT NULL,
-        state JSON NOT NULL,
-        PRIMARY KEY (stream_id)
-    )
-    """,
-    "CREATE TABLE IF NOT EXISTS calamity_lab_schema (version INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS last_position (position BIGINT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS process_managers (name TEXT NOT NULL PRIMARY KEY, position BIGINT NOT NULL)",
-    """
-    CREATE TABLE IF NOT EXISTS outbox (
-        number BIGSERIAL PRIMARY KEY,
-        command_id TEXT NOT NULL UNIQUE,
-        command_type TEXT NOT NULL,
-        type_version INTEGER NOT NULL,
-        payload JSON,
-        sender TEXT,
-        cause BIGINT,
-        correlation_id TEXT NOT NULL,
-        depth INTEGER NOT NULL,
-        metadata JSON NOT NULL,
-        due_at TIMESTAMP WITH TIME ZONE,
-        deadline TEXT,
-        outcome TEXT,
-        reason TEXT,
-        details JSON
-    )
-    """,
-    "CREATE INDEX IF NOT EXISTS outbox_outstanding ON outbox (number) WHERE outcome IS NULL",
-    f"CREATE INDEX IF NOT EXISTS outbox_deadlines ON outbox (due_at, number) WHERE {OPEN}",
-    f"CREATE INDEX IF NOT EXISTS outbox_deadlines_of ON outbox (sender) WHERE {OPEN}",
-    """
-    CREATE TABLE IF NOT EXISTS deliveries (
-        process_manager TEXT NOT NULL,
-        stream_id TEXT NOT NULL,
-        position BIGINT NOT NULL,
-        verb TEXT NOT NULL,
-        version BIGINT NOT NULL,
-        PRIMARY KEY (process_manager, stream_id, position)
-    )
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS ended (
-        process_manager TEXT NOT NULL,
-        position BIGINT NOT NULL,
-        stream_id TEXT NOT NULL,
-        version BIGINT NOT NULL,
-        PRIMARY KEY (process_manager, position, stream_id)
-    )
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS taken_rejections (
-        process_manager TEXT NOT NULL,
-        stream_id TEXT NOT NULL,
-        position BIGINT NOT NULL,
-        number BIGINT NOT NULL,
-        command_id TEXT NOT NULL,
-        PRIMARY KEY (process_manager, stream_id, number)
-    )
-    """,
-    "CREATE TABLE IF NOT EXISTS rejection_marks (name TEXT NOT NULL PRIMARY KEY, number BIGINT NOT NULL)",
-    """
-    CREATE TABLE IF NOT EXISTS checkpoints (
-        name TEXT NOT NULL PRIMARY KEY,
-        stream_id TEXT,
-        position BIGINT NOT NULL,
-        owner TEXT,
-        owned_until TIMESTAMP WITH TIME ZONE
-    )
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS deleted_streams (
-        stream_id TEXT NOT NULL PRIMARY KEY,
-        version BIGINT NOT NULL,
-        position BIGINT NOT NULL,
-        deleted_at TIMESTAMP WITH TIME ZONE NOT NULL,
-        reason TEXT NOT NULL
-    )
-    """,
-)
 _TABLE_NAMES = """
     SELECT relname FROM pg_class
     WHERE relkind IN ('r', 'p')
@@ -214,7 +110,7 @@ BEGIN
                 (settled_id, settled_type, 0, settled_sender, settled_correlation, settled_depth, '{{}}',
                 'accepted');
         END IF;
-        INSERT INTO events ({", ".join(COLUMNS)})
+        INSERT INTO events ({listed(COLUMNS)})
         SELECT last_position + n, stream, last_version + n,
             id, type, version, correlation, causation, at, known, said
         FROM unnest(ids, types, versions, correlations, causations, times, metadatas, payloads)
@@ -228,63 +124,25 @@ BEGIN
     END IF;
 END $$
 """
-_TYPES = dict(
-    zip(
-        COLUMNS,
-        [
-            "bigint",
-            "text",
-            "bigint",
-            "text",
-            "text",
-            "integer",
-            "text",
-            "text",
-            "timestamptz",
-            "json",
-            "json",
-        ],
-        strict=True,
-    )
-)
-_ARRAYS = {name: f"%({name})s::{kind}[]" for name, kind in _TYPES.items()}
-_OWN = COLUMNS[3:]  # what an entry brings along, but for its stream
+
+
+def _arrays(columns: Mapping[str, str], prefix: str = "") -> str:
+    """The values of columns as arrays, as `_columns` gives them."""
+    return ", ".join([f"%({prefix}{name})s::{kind.rstrip('?')}[]" for name, kind in columns.items()])
+
+
+def _inserted(into: str, columns: Mapping[str, str], prefix: str = "") -> str:
+    return f"INSERT INTO {into} ({listed(columns)}) SELECT * FROM unnest({_arrays(columns, prefix)})"
+
+
+_OWN = dict([*COLUMNS.items()][3:])  # what an entry brings along, but for its stream
 _APPEND = (
     "SELECT last_position, last_version, was_settled, was_reason, was_details FROM calamity_lab_append_2("
-    f"%(stream_id)s, %(low)s::bigint, %(high)s::bigint, {', '.join([_ARRAYS[name] for name in _OWN])}, "
+    f"%(stream_id)s, %(low)s::bigint, %(high)s::bigint, {_arrays(_OWN)}, "
     "%(settled_id)s::text, %(settled_type)s::text, %(settled_sender)s::text, %(settled_correlation)s::text, "
     "%(settled_depth)s::integer, %(passed_names)s::text[], %(passed_counts)s::bigint[])"
 )
-_SENT_TYPES = dict(
-    zip(
-        OUTBOX[:11],
-        [
-            "text",
-            "text",
-            "integer",
-            "json",
-            "text",
-            "bigint",
-            "text",
-            "integer",
-            "json",
-            "timestamptz",
-            "text",
-        ],
-        strict=True,
-    )
-)
-
-
-def _unnested(columns: Sequence[str], types: Sequence[str], prefix: str) -> str:
-    arrays = ", ".join([f"%({prefix}_{name})s::{kind}[]" for name, kind in zip(columns, types, strict=True)])
-    return f"SELECT * FROM unnest({arrays})"
-
-
-_SENT_ROWS = _unnested([*_SENT_TYPES], [*_SENT_TYPES.values()], "sent")
-_SENT = f"INSERT INTO outbox ({', '.join(_SENT_TYPES)}) {_SENT_ROWS}"
-_NOTED_ROWS = _unnested(DELIVERIES, ["text", "text", "bigint", "text", "bigint"], "noted")
-_ENDED_ROWS = _unnested(ENDED, ["text", "bigint", "text", "bigint"], "ended")
+_SENT = _inserted("outbox", SENT, "sent_")
 # One statement is one round trip. It commits without a wait for the disk: whatever settles what it sent is
 # committed later, and the log is written in order, so that the one never lasts without the other.
 _ASYNCHRONOUS = "set_config('synchronous_commit', 'off', true)"
@@ -297,7 +155,8 @@ _MOVES = {
 # A statement sees only what was there before it. A deadline that it sends once more, after a mark was moved
 # back by hand, stays.
 _TAKE_OFF = (
-    f"{CANCEL} FROM unnest(%(off_stream_id)s::text[], %(off_name)s::text[]) AS off (stream_id, name) "
+    "UPDATE outbox SET outcome = 'cancelled', reason = '' "
+    "FROM unnest(%(off_stream_id)s::text[], %(off_name)s::text[]) AS off (stream_id, name) "
     f"WHERE {OPEN} AND sender = off.stream_id AND deadline = coalesce(off.name, deadline) "
     "AND command_id <> ALL(%(kept)s::text[])"
 )
@@ -306,8 +165,8 @@ _ONLY_THEN = "WHERE EXISTS (SELECT FROM moved) ON CONFLICT DO NOTHING"
 _PARTS = {
     "gone": "DELETE FROM deliveries WHERE process_manager = %(name)s "
     "AND stream_id = ANY(%(begun_or_ended)s::text[]) AND EXISTS (SELECT FROM moved)",
-    "noted": f"INSERT INTO deliveries ({', '.join(DELIVERIES)}) {_NOTED_ROWS} {_ONLY_THEN}",
-    "ended": f"INSERT INTO ended ({', '.join(ENDED)}) {_ENDED_ROWS} {_ONLY_THEN}",
+    "noted": f"{_inserted('deliveries', DELIVERIES, 'noted_')} {_ONLY_THEN}",
+    "ended": f"{_inserted('ended', ENDED, 'ended_')} {_ONLY_THEN}",
     "sent": f"{_SENT} {_ONLY_THEN}",
     "off": f"{_TAKE_OFF} AND EXISTS (SELECT FROM moved)",
 }
@@ -338,8 +197,7 @@ _SETTLES = {
     False: _SETTLE.format(then=""),
     True: _SETTLE.format(then=f", gone AS ({_TAKE_OFF} AND EXISTS (SELECT FROM settled))"),
 }
-_OUTCOME = "SELECT outcome, reason, details FROM outbox WHERE command_id = %(command_id)s"
-_INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) SELECT * FROM unnest({', '.join(_ARRAYS.values())})"
+_INSERT = _inserted("events", COLUMNS)
 
 _SILENT: Meaning = (
     StoreUnavailable,
@@ -385,6 +243,12 @@ class PostgresDatabase(Database):
     examples: ClassVar[str] = "postgresql://user:password@host/database"
     schemes: ClassVar[frozenset[str]] = frozenset({"postgresql", "postgres"})
     drivers: ClassVar[frozenset[str]] = frozenset({"psycopg"})
+    tables: ClassVar[tuple[str, ...]] = (
+        *map(table, TABLES),
+        *INDICES,
+        _FUNCTION,
+        "DROP FUNCTION IF EXISTS calamity_lab_append",  # of an older version
+    )
     parameter: ClassVar[str] = "%({})s"
     indices: ClassVar[str] = (
         "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'outbox'"
@@ -455,22 +319,6 @@ class PostgresDatabase(Database):
     def table_names(self) -> set[str]:
         return {name for (name,) in self._read(_TABLE_NAMES, {})}
 
-    def create_tables(self, version: int) -> None:
-        connection = self._writing()
-        with connection.transaction():
-            connection.execute(self._local_settings)
-            connection.execute(_TAKE_LOCK)
-            for table in _TABLES:
-                connection.execute(table)
-            connection.execute(_FUNCTION)
-            connection.execute("DROP FUNCTION IF EXISTS calamity_lab_append")  # of an older version
-            if connection.execute("SELECT version FROM calamity_lab_schema").fetchone() is None:
-                connection.execute("INSERT INTO calamity_lab_schema VALUES (%s)", (version,))
-            else:
-                connection.execute("UPDATE calamity_lab_schema SET version = %s", (version,))
-            if connection.execute("SELECT position FROM last_position").fetchone() is None:
-                connection.execute("INSERT INTO last_position SELECT coalesce(max(position), 0) FROM events")
-
     def waiting(self) -> Waiting:
         if self._pooled:
             return Polling(_POLL_POOLED if self._given_poll is None else self._given_poll)
@@ -525,14 +373,11 @@ class PostgresDatabase(Database):
             ) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
+    def _connected(self) -> Iterator[Any]:
+        """The connection of the writer; an error undoes what the block began, or drops the connection."""
         connection = self._writing()
         try:
-            self._begin(connection)
-            connection.execute(_TAKE_LOCK)
-            with connection.cursor() as cursor:
-                yield cursor
-            connection.execute("COMMIT")
+            yield connection
         except Exception as error:
             if isinstance(error, self.errors) and self._is_lost(error):
                 self._drop_writer()
@@ -544,7 +389,19 @@ class PostgresDatabase(Database):
             self._drop_writer()  # an interruption leaves a connection in the middle of something
             raise
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        with self._connected() as connection:
+            self._begin(connection)
+            connection.execute(_TAKE_LOCK)
+            with connection.cursor() as cursor:
+                yield cursor
+            if connection.info.transaction_status:  # the block has not ended it
+                connection.execute("COMMIT")
+
     def _hand_on(self, handed: HandOn) -> bool:
+        if handed.rejections is not None:
+            return super()._hand_on(handed)
         values: dict[str, Any] = {"name": handed.name, "since": handed.since, "upto": handed.upto}
         parts = []
         if handed.begun_or_ended:
@@ -553,7 +410,7 @@ class PostgresDatabase(Database):
         for part, columns, rows in (
             ("noted", DELIVERIES, handed.deliveries),
             ("ended", ENDED, handed.ended),
-            ("sent", [*_SENT_TYPES], handed.sent),
+            ("sent", SENT, handed.sent),
         ):
             if rows:
                 parts.append(part)
@@ -565,14 +422,19 @@ class PostgresDatabase(Database):
         return bool(self._one(statement, values, alone=bool(handed.taken_off))[0])
 
     def _settle(
-        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]
-    ) -> tuple[Any, ...] | None:
-        values = {**row._asdict(), **_columns([*_SENT_TYPES], sent, "sent")}
+        self,
+        row: OutboxRow,
+        sent: Sequence[OutboxRow],
+        taken_off: Sequence[TakenOff],
+        kept: RejectionRow | None,
+    ) -> tuple[Any, ...] | bool:
+        if kept is not None:
+            return super()._settle(row, sent, taken_off, kept)
+        values = {**row._asdict(), **_columns(SENT, sent, "sent")}
         if taken_off:
             values.update(_off(taken_off, sent))
-        if self._one(_SETTLES[bool(taken_off)], values, alone=bool(taken_off))[0]:
-            return None
-        return self._one(_OUTCOME, values)
+        done = self._one(_SETTLES[bool(taken_off)], values, alone=bool(taken_off))[0]
+        return True if done else self._one(self.statements.outcome, values)
 
     def _one(self, statement: str, values: Mapping[str, Any], *, alone: bool = False) -> tuple[Any, ...]:
         """The one row of a statement of the writer. A connection that was lost is dropped.
@@ -580,22 +442,17 @@ class PostgresDatabase(Database):
         Where it takes deadlines off, it is ``alone``: it has the lock before it begins, and so it sees the
         deadlines that others have set.
         """
+        row: tuple[Any, ...]
         if alone:
             with self._transaction() as cursor:
-                found: tuple[Any, ...] = cursor.execute(statement, values, prepare=False).fetchone()
-            return found
-        connection = self._writing()
+                row = cursor.execute(statement, values, prepare=False).fetchone()
+            return row
         try:
-            row: tuple[Any, ...] = connection.execute(statement, values, prepare=not self._pooled).fetchone()
+            with self._connected() as connection:
+                row = connection.execute(statement, values, prepare=not self._pooled).fetchone()
         except self.errors as error:
             if self._shows_pooler(error):
                 return self._one(statement, values)
-            if self._is_lost(error):
-                self._drop_writer()
-                self._close_lent()
-            raise
-        except BaseException:
-            self._drop_writer()  # an interruption leaves a connection in the middle of something
             raise
         return row
 
@@ -607,26 +464,9 @@ class PostgresDatabase(Database):
         passed: Mapping[str, int],
         along: AlongRows | None,
     ) -> Heads:
-        connection = self._writing()
-        try:
-            if len(bounds) == 1 and along is None:
-                return self._to_one(connection, entries, bounds, settles, passed)
-            return self._to_several(connection, entries, bounds, along)
-        except Exception:
-            self._roll_back(connection)
-            raise
-        except BaseException:
-            self._drop_writer()  # an interruption leaves a connection in the middle of something
-            raise
-
-    def _to_one(
-        self,
-        connection: Any,
-        entries: Sequence[StoredRow],
-        bounds: Mapping[str, Bounds],
-        settles: OutboxRow | None,
-        passed: Mapping[str, int],
-    ) -> Heads:
+        if len(bounds) != 1 or along is not None:
+            with self._transaction() as cursor:
+                return self._append_rows(cursor.connection, entries, bounds, settles, passed, along)
         ((stream_id, (low, high)),) = bounds.items()
         columns = list(zip(*entries, strict=True))[2:]
         values: dict[str, Any] = dict(zip(_OWN, map(_array, columns), strict=True))
@@ -634,39 +474,19 @@ class PostgresDatabase(Database):
         values.update(passed_names=_array(list(passed)), passed_counts=_array(list(passed.values())))
         for name, field in _SETTLED.items():
             values[name] = None if settles is None else getattr(settles, field)
-        if self._pooled:
-            self._begin(connection)
-            position, version, *settled = connection.execute(_APPEND, values).fetchone()
-            connection.execute("COMMIT")
-        else:
-            position, version, *settled = connection.execute(_APPEND, values, prepare=True).fetchone()
+        with self._connected() as connection:
+            if self._pooled:
+                self._begin(connection)
+            answered = connection.execute(_APPEND, values, prepare=not self._pooled)
+            position, version, *settled = answered.fetchone()
+            if self._pooled:
+                connection.execute("COMMIT")
         return Heads(position, {stream_id: version}, None if settled[0] is None else tuple(settled))
 
-    def _to_several(
-        self,
-        connection: Any,
-        entries: Sequence[StoredRow],
-        bounds: Mapping[str, Bounds],
-        along: AlongRows | None,
-    ) -> Heads:
-        """Append to several streams: read their ends under the lock, then insert all entries."""
-        self._begin(connection)
-        connection.execute(_TAKE_LOCK)
-        versions, (position,) = {}, connection.execute(self.statements.position).fetchone()
-        for stream_id in bounds:
-            found = connection.execute(self.statements.heads, {"stream_id": stream_id}).fetchone()
-            position, versions[stream_id] = found
-        heads = Heads(position, versions)
-        fits = all(low <= versions[name] <= high for name, (low, high) in bounds.items())
-        if fits and entries:
-            columns = zip(*placed(entries, heads), strict=True)
-            connection.execute(_INSERT, dict(zip(COLUMNS, map(_array, columns), strict=True)))
-            connection.execute("UPDATE last_position SET position = %s", (position + len(entries),))
-            connection.execute(_NOTIFY)
-        if fits and along is not None:
-            heads = heads._replace(unfit=Writing(connection, self.statements, position).write(along))
-        connection.execute("COMMIT" if fits and heads.unfit is None else "ROLLBACK")
-        return heads
+    def _insert(self, connection: Any, rows: Iterable[tuple[Any, ...]]) -> None:
+        columns = map(_array, zip(*rows, strict=True))
+        connection.execute(_INSERT, dict(zip(COLUMNS, columns, strict=True)))
+        connection.execute(_NOTIFY)
 
     def _look_for(
         self, error: Exception, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]
@@ -807,8 +627,8 @@ def _heads_before(
         if row is None or row[0] != entry.stream_id or row[2] != position + n:
             return None
         versions[entry.stream_id] = row[1] - entry.offset
-    fits = all(low <= versions.get(name, low) <= high for name, (low, high) in bounds.items())
-    return Heads(position, versions) if fits else None
+    heads = Heads(position, versions)
+    return heads if heads.fit({name: bounds[name] for name in versions}) else None
 
 
 def _said_pooled(url: URL) -> bool | None:
@@ -832,7 +652,7 @@ _SETTLED = {
 }
 
 
-def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]], prefix: str) -> dict[str, str]:
+def _columns(names: Iterable[str], rows: Sequence[Sequence[Any]], prefix: str) -> dict[str, str]:
     """The columns of rows as arrays, named for a statement."""
     return {f"{prefix}_{name}": _array([row[n] for row in rows]) for n, name in enumerate(names)}
 

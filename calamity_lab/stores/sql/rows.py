@@ -1,8 +1,9 @@
-"""Events as rows of a table: the statements, and how events are written and read."""
+"""Events as rows of a table: the tables, the statements, and how events are written and read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,220 +18,276 @@ from calamity_lab.kernel.recorded import NO_METADATA, Metadata, ProposedEvent, R
 from calamity_lab.stores.serializer.names import UnreadableEvent
 from calamity_lab.stores.serializer.serializer import Serializer
 
-# The columns of the table of events. A position counts over all streams, without a gap, in the order of the
-# commits. Payload and metadata are JSON as text, so that people can query them and nothing of them is lost.
-COLUMNS = (
-    "position",
-    "stream_id",
-    "stream_version",
-    "event_id",
-    "event_type",
-    "type_version",
-    "correlation_id",
-    "causation_id",
-    "recorded_at",
-    "metadata",
-    "payload",
-)
+# The columns of each table, with PostgreSQL's types; "?" stands behind the type of a column that may be NULL.
+# A position counts over all streams, without a gap, in the order of the commits. The wide columns come last,
+# so that reading one that is narrow need not step over them. JSON is kept as it was written, character by
+# character: people can query it, and nothing of it is lost.
+COLUMNS = {
+    "position": "bigint",
+    "stream_id": "text",
+    "stream_version": "bigint",
+    "event_id": "text",
+    "event_type": "text",
+    "type_version": "integer",
+    "correlation_id": "text",
+    "causation_id": "text?",
+    "recorded_at": "timestamptz",
+    "metadata": "json",
+    "payload": "json",
+}
 # A command that a process manager sent, or that is carried out once. It is settled when it has an outcome.
 # ``cause`` is the position of the event that it answers; ``due_at`` and ``deadline`` are those of a deadline.
-OUTBOX = (
-    "command_id",
-    "command_type",
-    "type_version",
-    "payload",
-    "sender",
-    "cause",
-    "correlation_id",
-    "depth",
-    "metadata",
-    "due_at",
-    "deadline",
-    "outcome",
-    "reason",
-    "details",
-)
-OPEN = "outcome IS NULL AND deadline IS NOT NULL"  # which deadlines are still open; two indices say so too
-CANCEL = "UPDATE outbox SET outcome = 'cancelled', reason = ''"
+SENT = {
+    "command_id": "text",
+    "command_type": "text",
+    "type_version": "integer",
+    "payload": "json?",
+    "sender": "text?",
+    "cause": "bigint?",
+    "correlation_id": "text",
+    "depth": "integer",
+    "metadata": "json",
+    "due_at": "timestamptz?",
+    "deadline": "text?",
+}
+_OUTCOME = {"outcome": "text?", "reason": "text?", "details": "json?"}
+OUTBOX = {**SENT, **_OUTCOME}
 # An event that a running instance was handed. When the instance ends, its rows give way to one in `ended`.
-DELIVERIES = ("process_manager", "stream_id", "position", "verb", "version")
-ENDED = ("process_manager", "position", "stream_id", "version")
+_OF_INSTANCE = {"process_manager": "text", "stream_id": "text", "position": "bigint"}
+DELIVERIES = {**_OF_INSTANCE, "verb": "text", "version": "bigint"}
+ENDED = {"process_manager": "text", "position": "bigint", "stream_id": "text", "version": "bigint"}
 # A rejection that changed a running instance; `rejection_marks` has the number of the last one of all.
-REJECTIONS = ("process_manager", "stream_id", "position", "number", "command_id")
-_TOMBSTONE = ("stream_id", "version", "position", "deleted_at", "reason")
-_SNAPSHOT = ("stream_id", "version", "position", "event_id", "shape", "state")
+_REJECTIONS = {**_OF_INSTANCE, "number": "bigint", "command_id": "text"}
+_TOMBSTONE = {
+    "stream_id": "text",
+    "version": "bigint",
+    "position": "bigint",
+    "deleted_at": "timestamptz",
+    "reason": "text",
+}
+_SNAPSHOT = {
+    "stream_id": "text",
+    "version": "bigint",
+    "position": "bigint",
+    "event_id": "text",
+    "shape": "text",
+    "state": "json",
+}
+_CHECKPOINT = {
+    "name": "text",
+    "stream_id": "text?",
+    "position": "bigint",
+    "owner": "text?",
+    "owned_until": "timestamptz?",
+}
+VERSION = 2  # of the tables; version 1 had no outbox
+VERSIONS = "calamity_lab_schema"  # the table that has it, in one row
+TAKEN_REJECTIONS = "taken_rejections"  # it came later, in version 2
+# The tables by name: their columns and their keys.
+TABLES = {
+    VERSIONS: ({"version": "integer"}, ""),
+    "events": (COLUMNS, "PRIMARY KEY (position), UNIQUE (stream_id, stream_version), UNIQUE (event_id)"),
+    "last_position": ({"position": "bigint"}, ""),
+    "snapshots": (_SNAPSHOT, "PRIMARY KEY (stream_id)"),
+    "process_managers": ({"name": "text", "position": "bigint"}, "PRIMARY KEY (name)"),
+    "outbox": ({"number": "bigserial", **OUTBOX}, "PRIMARY KEY (number), UNIQUE (command_id)"),
+    "deliveries": (DELIVERIES, "PRIMARY KEY (process_manager, stream_id, position)"),
+    "ended": (ENDED, "PRIMARY KEY (process_manager, position, stream_id)"),
+    TAKEN_REJECTIONS: (_REJECTIONS, "PRIMARY KEY (process_manager, stream_id, number)"),
+    "rejection_marks": ({"name": "text", "number": "bigint"}, "PRIMARY KEY (name)"),
+    "checkpoints": (_CHECKPOINT, "PRIMARY KEY (name)"),
+    "deleted_streams": (_TOMBSTONE, "PRIMARY KEY (stream_id)"),
+}
+OPEN = "outcome IS NULL AND deadline IS NOT NULL"  # which deadlines are still open
+INDICES = (
+    "CREATE INDEX IF NOT EXISTS outbox_outstanding ON outbox (number) WHERE outcome IS NULL",
+    f"CREATE INDEX IF NOT EXISTS outbox_deadlines ON outbox (due_at, number) WHERE {OPEN}",
+    f"CREATE INDEX IF NOT EXISTS outbox_deadlines_of ON outbox (sender) WHERE {OPEN}",
+)
 
 _UNSEEN: Any = object()
 _json = msgspec.json.Encoder().encode
 
 
+def table(name: str, types: Mapping[str, str] = {}) -> str:
+    """The statement that makes a table, unless it is there; a database may call types by other names."""
+    columns, keys = TABLES[name]
+    parts = [
+        f"{column} {types.get(kind.rstrip('?'), kind.rstrip('?'))}{'' if kind[-1] == '?' else ' NOT NULL'}"
+        for column, kind in columns.items()
+    ]
+    return f"CREATE TABLE IF NOT EXISTS {name} ({', '.join([*parts, keys] if keys else parts)})"
+
+
+def listed(columns: Iterable[str], form: str = "{}") -> str:
+    """The names of columns in a statement, each in a form, as in ``:{}`` for its value."""
+    return ", ".join([form.format(name) for name in columns])
+
+
+def _insert(into: str, columns: Iterable[str]) -> str:
+    return f"INSERT INTO {into} ({listed(columns)}) VALUES ({listed(columns, ':{}')})"
+
+
+_KNOWN_LAST = "UNION ALL SELECT position FROM last_position"
+# No position is given twice, even when the last events were deleted.
+_POSITION = (
+    "coalesce((SELECT max(position) FROM (SELECT max(position) AS position FROM events "
+    f"{_KNOWN_LAST}) AS known), 0)"
+)
+_EVENTS = f"SELECT {listed(COLUMNS)} FROM events WHERE"
+_OF_ALL = f"{_EVENTS} position BETWEEN :low AND :high ORDER BY position"
+# The sum keeps the planner from looking for the stream among all positions.
+_OF_STREAM = (
+    f"{_EVENTS} stream_id = :stream_id AND stream_version {{}} AND position + 0 <= :upto "
+    "ORDER BY stream_version"
+)
+_OF_ONE, _TO_THE_END = _OF_STREAM.format("BETWEEN :low AND :high"), _OF_STREAM.format(">= :low")
+_COMMANDS = f"SELECT {listed(OUTBOX)} FROM outbox"
+_MINE = "WHERE name = :name AND owner = :owner"
+_NAMED = re.compile(r":(\w+)")
+
+
 class Statements:
-    """The SQL that all databases share; ``parameter`` is how a database names a value, {} being the name.
+    """The SQL that all databases share. Here ``:name`` is a value, and ``$now`` and ``$later`` are times.
+
+    A database writes these in its own way: ``parameter`` is how it names a value, {} being the name.
 
     A page is ``size`` events from ``low`` to ``high``: positions of all streams, or versions of one, of which
     none lies behind position ``upto``. A database of version 1 keeps the last position only in its events.
     """
 
-    def __init__(self, parameter: str, now: str, later: str, version: int = 2) -> None:
-        value = parameter.format
-        stream_id, columns = value("stream_id"), ", ".join(COLUMNS)
-        # No position is given twice, even when the last events were deleted.
-        position = (
-            "coalesce((SELECT max(position) FROM (SELECT max(position) AS position FROM events "
-            f"{'UNION ALL SELECT position FROM last_position' if version > 1 else ''}) AS known), 0)"
-        )
-        stream_version = (
-            f"coalesce((SELECT max(stream_version) FROM events WHERE stream_id = {stream_id}), 0)"
-        )
-        within = f"BETWEEN {value('low')} AND {value('high')}"
-        size = f"LIMIT {value('size')}"
-        of_all = f"SELECT {columns} FROM events WHERE position {within} ORDER BY position"
-        # The sum keeps the planner from looking for the stream among all positions.
-        of_one = (
-            f"SELECT {columns} FROM events WHERE stream_id = {stream_id} AND stream_version {{}} "
-            f"AND position + 0 <= {value('upto')} ORDER BY stream_version"
-        )
-        # In SQLite a text is behind all numbers: without an end, a damaged version is found, too.
-        to_the_end, of_one = of_one.format(f">= {value('low')}"), of_one.format(within)
-        self.to_the_end_forwards = f"{to_the_end} ASC {size}"
-        self.to_the_end_backwards = f"{to_the_end} DESC {size}"
-        self.position = f"SELECT {position}"
-        self.version = f"SELECT {stream_version}"
-        self.count = "SELECT count(*) FROM events"
-        # A stream that was deleted is at -1, which no append expects.
-        self.heads = (
-            f"SELECT {position}, coalesce("
-            f"(SELECT max(stream_version) FROM events WHERE stream_id = {stream_id}), "
-            f"(SELECT -1 FROM deleted_streams WHERE stream_id = {stream_id}), 0)"
-        )
-        self.stream_ids = "SELECT DISTINCT stream_id FROM events"
-        self.events_by_id = (
-            "SELECT event_id, stream_id, stream_version, position FROM events "
-            f"WHERE event_id = {value('event_id')}"
-        )
-        self.all_forwards = f"{of_all} ASC {size}"
-        self.all_backwards = f"{of_all} DESC {size}"
-        self.forwards = f"{of_one} ASC {size}"
-        self.category_forwards = (
-            f"SELECT {columns} FROM events WHERE position {within} "
-            f"AND substr(stream_id, 1, {value('length')}) = {value('prefix')} ORDER BY position ASC {size}"
-        )
-        self.backwards = f"{of_one} DESC {size}"
-        self.marks = f"SELECT '', {position} UNION ALL SELECT name, position FROM process_managers"
-        self.running = (
-            "SELECT stream_id, position, verb, version FROM deliveries "
-            f"WHERE process_manager = {value('name')} AND position > {value('after')}"
-        )
-        self.ended = (
-            "SELECT stream_id, position, 'stopped', version FROM ended "
-            f"WHERE process_manager = {value('name')} AND position > {value('after')}"
-        )
-        self.move_mark = (
-            f"UPDATE process_managers SET position = {value('position')} WHERE name = {value('name')}"
-        )
-        self.retire = f"DELETE FROM process_managers WHERE name = {value('name')}"
-        self.outstanding = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE outcome IS NULL ORDER BY number"
-        self.outbox = f"SELECT {', '.join(OUTBOX)} FROM outbox ORDER BY number"
-        # To each of these is added whose deadlines are meant, and in which order: see `SQLOutbox`.
-        self.deadlines_due = (
-            f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE {OPEN} AND due_at <= {value('now')}"
-        )
-        self.next_due = f"SELECT due_at FROM outbox WHERE {OPEN} AND due_at > {value('after')}"
-        self.set_deadlines = (
-            f"SELECT command_id FROM outbox WHERE {OPEN} AND sender = {value('stream_id')} "
-            f"AND deadline = coalesce({value('name')}, deadline)"
-        )
-        self.cancel = f"{CANCEL} WHERE command_id = {value('command_id')}"
-        self.last_rejection = f"SELECT number FROM rejection_marks WHERE name = {value('name')}"
-        self.count_rejection = (
-            f"INSERT INTO rejection_marks (name, number) VALUES ({value('name')}, {value('number')}) "
-            "ON CONFLICT (name) DO UPDATE SET number = excluded.number"
-        )
-        self.keep_rejection = _insert_new("taken_rejections", REJECTIONS, value)
-        self.forget_rejections = (
-            f"DELETE FROM taken_rejections WHERE process_manager = {value('name')} "
-            f"AND stream_id = {stream_id} AND position < {value('position')}"
-        )
-        self.rejections = (
-            "SELECT rejection_marks.number, taken.stream_id, taken.position, taken.number, "
-            f"{', '.join([f'outbox.{each}' for each in OUTBOX])} FROM rejection_marks "
-            "LEFT JOIN taken_rejections AS taken ON taken.process_manager = rejection_marks.name "
-            f"AND taken.number > {value('after')} "
-            "LEFT JOIN outbox ON outbox.command_id = taken.command_id "
-            f"WHERE rejection_marks.name = {value('name')} ORDER BY taken.position, taken.number"
-        )
-        self.outbox_entry = f"SELECT {', '.join(OUTBOX)} FROM outbox WHERE command_id = {value('command_id')}"
-        tombstone = ", ".join(_TOMBSTONE)
-        self.deleted_streams = f"SELECT {tombstone} FROM deleted_streams ORDER BY position, stream_id"
-        self.deleted_stream = f"SELECT {tombstone} FROM deleted_streams WHERE stream_id = {stream_id}"
-        self.last_of_stream = (
-            f"SELECT max(stream_version), max(position) FROM events WHERE stream_id = {stream_id}"
-        )
-        self.delete_stream = (
-            f"INSERT INTO deleted_streams ({tombstone}) VALUES ({', '.join(map(value, _TOMBSTONE))})",
-            f"DELETE FROM events WHERE stream_id = {stream_id}",
-            f"DELETE FROM snapshots WHERE stream_id = {stream_id}",
-        )
-        name, owner, at = value("name"), value("owner"), value("position")
-        self.checkpoints = (
-            "SELECT name, stream_id, position, owner, owner IS NOT NULL AND owned_until >= "
-            f"{now} FROM checkpoints ORDER BY name"
-        )
-        self.checkpoint = f"SELECT stream_id, position, owner FROM checkpoints WHERE name = {name}"
-        self.begin_checkpoint = (
-            f"INSERT INTO checkpoints (name, stream_id, position) VALUES ({name}, {value('stream')}, {at}) "
-            "ON CONFLICT (name) DO NOTHING"
-        )
-        self.take_checkpoint = (
-            f"UPDATE checkpoints SET owner = {owner}, owned_until = {later} WHERE name = {name} "
-            f"AND (owner IS NULL OR owned_until < {now} OR owner = {value('dead')})"
-        )
-        mine = f"WHERE name = {name} AND owner = {owner}"
-        self.renew = f"UPDATE checkpoints SET owned_until = {later} {mine}"
-        self.release = f"UPDATE checkpoints SET owner = NULL, owned_until = NULL {mine}"
-        self.acknowledge = (
-            f"UPDATE checkpoints SET position = {at}, owned_until = {later} {mine} "
-            f"AND position = {value('known')}"
-        )
-        self.move_checkpoint = f"UPDATE checkpoints SET position = {at} WHERE name = {name}"
-        # For what is written along with events.
-        command_id, outcomes = value("command_id"), ("outcome", "reason", "details")
-        self.mark = f"SELECT position FROM process_managers WHERE name = {name}"
-        self.begin_mark = (
-            f"INSERT INTO process_managers (name, position) VALUES ({name}, {at}) "
-            "ON CONFLICT (name) DO NOTHING"
-        )
-        self.move_mark_from = f"{self.move_mark} AND position = {value('since')}"
-        self.forget_deliveries = (
-            f"DELETE FROM deliveries WHERE process_manager = {name} AND stream_id = {stream_id}"
-        )
-        self.deliver = _insert_new("deliveries", DELIVERIES, value)
-        self.end = _insert_new("ended", ENDED, value)
-        self.send = _insert_new("outbox", OUTBOX, value)
-        self.settle = (
-            f"UPDATE outbox SET {', '.join([f'{each} = {value(each)}' for each in outcomes])} "
-            f"WHERE command_id = {command_id} AND outcome IS NULL"
-        )
-        self.outcome = f"SELECT {', '.join(outcomes)} FROM outbox WHERE command_id = {command_id}"
-        self.table_version = "SELECT version FROM calamity_lab_schema"
-        # These fail when a column is missing.
-        self.probes = (
-            f"SELECT {columns} FROM events WHERE 1 = 0",
-            f"SELECT {', '.join(_SNAPSHOT)} FROM snapshots WHERE 1 = 0",
-        )
-        self.snapshot = f"SELECT {', '.join(_SNAPSHOT)} FROM snapshots WHERE stream_id = {stream_id}"
-        # It keeps the later snapshot of a stream.
-        changes = ", ".join([f"{name} = excluded.{name}" for name in _SNAPSHOT[1:]])
-        self.put_snapshot = (
-            f"INSERT INTO snapshots ({', '.join(_SNAPSHOT)}) VALUES ({', '.join(map(value, _SNAPSHOT))}) "
-            f"ON CONFLICT (stream_id) DO UPDATE SET {changes} WHERE snapshots.position <= excluded.position"
-        )
+    # In SQLite a text is behind all numbers: without an end, a damaged version is found, too.
+    to_the_end_forwards = f"{_TO_THE_END} ASC LIMIT :size"
+    to_the_end_backwards = f"{_TO_THE_END} DESC LIMIT :size"
+    forwards = f"{_OF_ONE} ASC LIMIT :size"
+    backwards = f"{_OF_ONE} DESC LIMIT :size"
+    all_forwards = f"{_OF_ALL} ASC LIMIT :size"
+    all_backwards = f"{_OF_ALL} DESC LIMIT :size"
+    category_forwards = (
+        f"{_EVENTS} position BETWEEN :low AND :high AND substr(stream_id, 1, :length) = :prefix "
+        "ORDER BY position ASC LIMIT :size"
+    )
+    position = f"SELECT {_POSITION}"
+    version = "SELECT coalesce((SELECT max(stream_version) FROM events WHERE stream_id = :stream_id), 0)"
+    count = "SELECT count(*) FROM events"
+    # A stream that was deleted is at -1, which no append expects.
+    heads = (
+        f"SELECT {_POSITION}, coalesce((SELECT max(stream_version) FROM events WHERE stream_id = :stream_id),"
+        " (SELECT -1 FROM deleted_streams WHERE stream_id = :stream_id), 0)"
+    )
+    move_last_position = "UPDATE last_position SET position = :position"
+    stream_ids = "SELECT DISTINCT stream_id FROM events"
+    events_by_id = (
+        "SELECT event_id, stream_id, stream_version, position FROM events WHERE event_id = :event_id"
+    )
 
+    marks = f"SELECT '', {_POSITION} UNION ALL SELECT name, position FROM process_managers"
+    mark = "SELECT position FROM process_managers WHERE name = :name"
+    begin_mark = f"{_insert('process_managers', ('name', 'position'))} ON CONFLICT (name) DO NOTHING"
+    move_mark = "UPDATE process_managers SET position = :position WHERE name = :name"
+    move_mark_from = f"{move_mark} AND position = :since"
+    retire = "DELETE FROM process_managers WHERE name = :name"
+    running = (
+        "SELECT stream_id, position, verb, version FROM deliveries "
+        "WHERE process_manager = :name AND position > :after"
+    )
+    ended = (
+        "SELECT stream_id, position, 'stopped', version FROM ended "
+        "WHERE process_manager = :name AND position > :after"
+    )
+    deliver = f"{_insert('deliveries', DELIVERIES)} ON CONFLICT DO NOTHING"
+    end = f"{_insert('ended', ENDED)} ON CONFLICT DO NOTHING"
+    forget_deliveries = "DELETE FROM deliveries WHERE process_manager = :name AND stream_id = :stream_id"
 
-def _insert_new(table: str, columns: Sequence[str], value: Callable[[str], str]) -> str:
-    """The statement that inserts a row, unless there is one with its key."""
-    values = ", ".join(map(value, columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) ON CONFLICT DO NOTHING"
+    outbox = f"{_COMMANDS} ORDER BY number"
+    outstanding = f"{_COMMANDS} WHERE outcome IS NULL ORDER BY number"
+    outbox_entry = f"{_COMMANDS} WHERE command_id = :command_id"
+    send = f"{_insert('outbox', OUTBOX)} ON CONFLICT DO NOTHING"
+    settle = (
+        "UPDATE outbox SET outcome = :outcome, reason = :reason, details = :details "
+        "WHERE command_id = :command_id AND outcome IS NULL"
+    )
+    outcome = "SELECT outcome, reason, details FROM outbox WHERE command_id = :command_id"
+    # To each of these is added whose deadlines are meant, and in which order: see `SQLOutbox`.
+    deadlines_due = f"{_COMMANDS} WHERE {OPEN} AND due_at <= :now"
+    next_due = f"SELECT due_at FROM outbox WHERE {OPEN} AND due_at > :after"
+    set_deadlines = (
+        f"SELECT command_id FROM outbox WHERE {OPEN} AND sender = :stream_id "
+        "AND deadline = coalesce(:name, deadline)"
+    )
+    cancel = "UPDATE outbox SET outcome = 'cancelled', reason = '' WHERE command_id = :command_id"
+
+    last_rejection = "SELECT number FROM rejection_marks WHERE name = :name"
+    count_rejection = (
+        f"{_insert('rejection_marks', ('name', 'number'))} "
+        "ON CONFLICT (name) DO UPDATE SET number = excluded.number"
+    )
+    keep_rejection = f"{_insert('taken_rejections', _REJECTIONS)} ON CONFLICT DO NOTHING"
+    forget_rejections = (
+        "DELETE FROM taken_rejections "
+        "WHERE process_manager = :name AND stream_id = :stream_id AND position < :position"
+    )
+    rejections = (
+        "SELECT rejection_marks.number, taken.stream_id, taken.position, taken.number, "
+        f"{listed(OUTBOX, 'outbox.{}')} FROM rejection_marks "
+        "LEFT JOIN taken_rejections AS taken ON taken.process_manager = rejection_marks.name "
+        "AND taken.number > :after LEFT JOIN outbox ON outbox.command_id = taken.command_id "
+        "WHERE rejection_marks.name = :name ORDER BY taken.position, taken.number"
+    )
+
+    deleted_streams = f"SELECT {listed(_TOMBSTONE)} FROM deleted_streams ORDER BY position, stream_id"
+    deleted_stream = f"SELECT {listed(_TOMBSTONE)} FROM deleted_streams WHERE stream_id = :stream_id"
+    last_of_stream = "SELECT max(stream_version), max(position) FROM events WHERE stream_id = :stream_id"
+    delete_stream = (
+        _insert("deleted_streams", _TOMBSTONE),
+        "DELETE FROM events WHERE stream_id = :stream_id",
+        "DELETE FROM snapshots WHERE stream_id = :stream_id",
+    )
+
+    checkpoints = (
+        "SELECT name, stream_id, position, owner, owner IS NOT NULL AND owned_until >= $now "
+        "FROM checkpoints ORDER BY name"
+    )
+    checkpoint = "SELECT stream_id, position, owner FROM checkpoints WHERE name = :name"
+    begin_checkpoint = (
+        "INSERT INTO checkpoints (name, stream_id, position) VALUES (:name, :stream, :position) "
+        "ON CONFLICT (name) DO NOTHING"
+    )
+    take_checkpoint = (
+        "UPDATE checkpoints SET owner = :owner, owned_until = $later WHERE name = :name "
+        "AND (owner IS NULL OR owned_until < $now OR owner = :dead)"
+    )
+    renew = f"UPDATE checkpoints SET owned_until = $later {_MINE}"
+    release = f"UPDATE checkpoints SET owner = NULL, owned_until = NULL {_MINE}"
+    acknowledge = (
+        f"UPDATE checkpoints SET position = :position, owned_until = $later {_MINE} AND position = :known"
+    )
+    move_checkpoint = "UPDATE checkpoints SET position = :position WHERE name = :name"
+
+    table_version = f"SELECT version FROM {VERSIONS}"
+    # These fail when a column is missing.
+    probes = (f"{_EVENTS} 1 = 0", f"SELECT {listed(_SNAPSHOT)} FROM snapshots WHERE 1 = 0")
+    snapshot = f"SELECT {listed(_SNAPSHOT)} FROM snapshots WHERE stream_id = :stream_id"
+    # It keeps the later snapshot of a stream.
+    put_snapshot = (
+        f"{_insert('snapshots', _SNAPSHOT)} ON CONFLICT (stream_id) DO UPDATE "
+        f"SET {listed([*_SNAPSHOT][1:], '{0} = excluded.{0}')} WHERE snapshots.position <= excluded.position"
+    )
+
+    def __init__(self, parameter: str, now: str, later: str, version: int = VERSION) -> None:
+        self._parameter = parameter.format(r"\1")
+        for name, said in vars(Statements).items():
+            several = said if isinstance(said, tuple) else (said,)
+            if not name.startswith("_") and isinstance(several[0], str):
+                written = []
+                for statement in several:
+                    known = statement if version > 1 else statement.replace(_KNOWN_LAST, "")
+                    written.append(self.with_values(known).replace("$now", now).replace("$later", later))
+                setattr(self, name, tuple(written) if isinstance(said, tuple) else written[0])
+
+    def with_values(self, statement: str) -> str:
+        """A statement whose values are named as the database names them."""
+        return _NAMED.sub(self._parameter, statement)
 
 
 class StoredRow(NamedTuple):
@@ -269,6 +326,10 @@ class Heads(NamedTuple):
     settled: tuple[Any, ...] | None = None
     unfit: Unfit | None = None
 
+    def fit(self, bounds: Mapping[str, tuple[int, int]]) -> bool:
+        """Whether the streams of the append are within these lowest and highest versions."""
+        return all(low <= self.versions[name] <= high for name, (low, high) in bounds.items())
+
 
 class Unfit(NamedTuple):
     """Why nothing was written of what was to be written along with events: see `AlongRows`.
@@ -303,7 +364,7 @@ class OutboxRow(NamedTuple):
 
 
 class RejectionRow(NamedTuple):
-    """A rejection that changed an instance, as it is stored; the fields are the columns (`REJECTIONS`)."""
+    """A rejection that changed an instance, as it is stored; the fields stand in the order of the columns."""
 
     process_manager: str
     stream_id: str
@@ -432,7 +493,7 @@ class RowCodec:
                 and (causation_id is None or causation_id.__class__ is str)
                 and metadata.__class__ is str and payload.__class__ is str and type_version.__class__ is int
             ):  # fmt: skip
-                raise SerializationError(mistyped(COLUMNS, row, {"causation_id"}))
+                raise SerializationError(mistyped(COLUMNS, row))
             known = self.serializer.decode_metadata(metadata)
             event = self.serializer.decode(event_type, type_version, payload)
             recorded: RecordedEvent = make_recorded(
@@ -451,19 +512,16 @@ class RowCodec:
 
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBERS = {"position", "stream_version", "type_version", "cause", "depth"}
-_TIMES = {"recorded_at", "due_at"}  # of another type in each database
-MAY_LACK = {"payload", "sender", "cause", "deadline", "outcome", "reason", "details"}
 
 
-def mistyped(columns: Sequence[str], row: Sequence[Any], may_lack: Set[str] = frozenset()) -> str:
+def mistyped(columns: Mapping[str, str], row: Sequence[Any]) -> str:
     """Which columns of a row hold something of another type; an empty text where none does."""
     odd = [
-        f"{name} should be {'a whole number' if name in _NUMBERS else 'text'}, found {repr_of(value, 60)}"
-        for name, value in zip(columns, row, strict=True)
-        if name not in _TIMES
-        and not (value is None and name in may_lack)
-        and type(value) is not (int if name in _NUMBERS else str)
+        f"{name} should be {'a whole number' if 'int' in kind else 'text'}, found {repr_of(value, 60)}"
+        for (name, kind), value in zip(columns.items(), row, strict=True)
+        if not kind.startswith("timestamptz")  # of another type in each database
+        and not (value is None and kind.endswith("?"))
+        and type(value) is not (int if "int" in kind else str)
     ]
     return "; ".join(odd)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlencode
@@ -21,7 +20,6 @@ from calamity_lab.errors import (
     WrongSchema,
     repr_of,
 )
-from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.stores.sql.database import (
     LEASE,
     NO_ROOM,
@@ -34,146 +32,33 @@ from calamity_lab.stores.sql.database import (
     Database,
     Execute,
     Meaning,
-    Writing,
     execute,
     inherited,
 )
 from calamity_lab.stores.sql.rows import (
-    CANCEL,
     COLUMNS,
-    DELIVERIES,
-    ENDED,
-    OPEN,
-    OUTBOX,
+    INDICES,
+    TABLES,
     AlongRows,
-    HandOn,
     Heads,
     OutboxRow,
     StoredRow,
-    placed,
+    listed,
+    table,
 )
 from calamity_lab.stores.sql.subscription import Polling, Waiting
 from calamity_lab.stores.sql.urls import URL
 
-# The wide columns come last, so that reading one that is narrow need not step over them. An INTEGER PRIMARY
-# KEY is the rowid, which the table is sorted by.
-_TABLES = (
-    """
-    CREATE TABLE IF NOT EXISTS events (
-        position INTEGER NOT NULL,
-        stream_id TEXT NOT NULL,
-        stream_version INTEGER NOT NULL,
-        event_id TEXT NOT NULL,
-        event_type TEXT NOT NULL,
-        type_version INTEGER NOT NULL,
-        correlation_id TEXT NOT NULL,
-        causation_id TEXT,
-        recorded_at TEXT NOT NULL,
-        metadata TEXT NOT NULL,
-        payload TEXT NOT NULL,
-        PRIMARY KEY (position),
-        UNIQUE (stream_id, stream_version),
-        UNIQUE (event_id)
-    )
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS snapshots (
-        stream_id TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        position INTEGER NOT NULL,
-        event_id TEXT NOT NULL,
-        shape TEXT NOT NULL,
-        state TEXT NOT NULL,
-        PRIMARY KEY (stream_id)
-    )
-    """,
-    "CREATE TABLE IF NOT EXISTS calamity_lab_schema (version INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS last_position (position INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS process_managers (name TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL)",
-    """
-    CREATE TABLE IF NOT EXISTS outbox (
-        number INTEGER PRIMARY KEY,
-        command_id TEXT NOT NULL UNIQUE,
-        command_type TEXT NOT NULL,
-        type_version INTEGER NOT NULL,
-        payload TEXT,
-        sender TEXT,
-        cause INTEGER,
-        correlation_id TEXT NOT NULL,
-        depth INTEGER NOT NULL,
-        metadata TEXT NOT NULL,
-        due_at TEXT,
-        deadline TEXT,
-        outcome TEXT,
-        reason TEXT,
-        details TEXT
-    )
-    """,
-    "CREATE INDEX IF NOT EXISTS outbox_outstanding ON outbox (number) WHERE outcome IS NULL",
-    f"CREATE INDEX IF NOT EXISTS outbox_deadlines ON outbox (due_at, number) WHERE {OPEN}",
-    f"CREATE INDEX IF NOT EXISTS outbox_deadlines_of ON outbox (sender) WHERE {OPEN}",
-    """
-    CREATE TABLE IF NOT EXISTS deliveries (
-        process_manager TEXT NOT NULL,
-        stream_id TEXT NOT NULL,
-        position INTEGER NOT NULL,
-        verb TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        PRIMARY KEY (process_manager, stream_id, position)
-    ) WITHOUT ROWID
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS ended (
-        process_manager TEXT NOT NULL,
-        position INTEGER NOT NULL,
-        stream_id TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        PRIMARY KEY (process_manager, position, stream_id)
-    ) WITHOUT ROWID
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS taken_rejections (
-        process_manager TEXT NOT NULL,
-        stream_id TEXT NOT NULL,
-        position INTEGER NOT NULL,
-        number INTEGER NOT NULL,
-        command_id TEXT NOT NULL,
-        PRIMARY KEY (process_manager, stream_id, number)
-    ) WITHOUT ROWID
-    """,
-    "CREATE TABLE IF NOT EXISTS rejection_marks (name TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL)",
-    """
-    CREATE TABLE IF NOT EXISTS checkpoints (
-        name TEXT NOT NULL PRIMARY KEY,
-        stream_id TEXT,
-        position INTEGER NOT NULL,
-        owner TEXT,
-        owned_until TEXT
-    )
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS deleted_streams (
-        stream_id TEXT NOT NULL PRIMARY KEY,
-        version INTEGER NOT NULL,
-        position INTEGER NOT NULL,
-        deleted_at TEXT NOT NULL,
-        reason TEXT NOT NULL
-    )
-    """,
-)
-
-
-def _insert(table: str, columns: Sequence[str], way: str = "INSERT") -> str:
-    return f"{way} INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-
-
-_INSERT = _insert("events", COLUMNS)
-_SEND = _insert("outbox", OUTBOX, "INSERT OR IGNORE")
-_DELIVER = _insert("deliveries", DELIVERIES, "INSERT OR REPLACE")
-_END = _insert("ended", ENDED, "INSERT OR REPLACE")
-_TAKE_OFF = f"{CANCEL} WHERE {OPEN} AND sender = ? AND deadline = coalesce(?, deadline)"
-_TAKE_OFF_OTHERS = f"{_TAKE_OFF} AND command_id NOT IN (SELECT value FROM json_each(?))"
-_SETTLE = "UPDATE outbox SET outcome = ?, reason = ?, details = ? WHERE command_id = ? AND outcome IS NULL"
+_TYPES = {
+    "bigint": "INTEGER",
+    "integer": "INTEGER",
+    "bigserial": "INTEGER",  # as a primary key, it is the rowid, which the table is sorted by
+    "json": "TEXT",
+    "timestamptz": "TEXT",
+}
+_BY_KEY = {"deliveries", "ended", "taken_rejections"}  # the tables that are sorted by their keys
+_TABLES = [f"{table(name, _TYPES)}{' WITHOUT ROWID' if name in _BY_KEY else ''}" for name in TABLES]
+_INSERT = f"INSERT INTO events ({listed(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 _POLL = 0.05  # seconds; a look costs some 50 µs
 _PAUSE = 0.01  # seconds between two attempts to turn on the write-ahead log
@@ -230,6 +115,7 @@ class SQLiteDatabase(Database):
     )
     schemes: ClassVar[frozenset[str]] = frozenset({"sqlite"})
     drivers: ClassVar[frozenset[str]] = frozenset({"pysqlite"})
+    tables: ClassVar[tuple[str, ...]] = (*_TABLES, *INDICES)
     parameter: ClassVar[str] = ":{}"
     indices: ClassVar[str] = "SELECT name FROM pragma_index_list('outbox')"
     now: ClassVar[str] = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
@@ -305,27 +191,10 @@ class SQLiteDatabase(Database):
         )
         return {name for (name,) in self._read(statement, {})}
 
-    def create_tables(self, version: int) -> None:
+    def create_tables(self) -> None:
         with self._lock:
-            connection = self._writing()
-            self._write_ahead(connection)
-            with closing(connection.cursor()) as cursor:
-                cursor.execute("BEGIN IMMEDIATE")
-                try:
-                    for table in _TABLES:
-                        cursor.execute(table)
-                    if cursor.execute("SELECT version FROM calamity_lab_schema").fetchone() is None:
-                        cursor.execute("INSERT INTO calamity_lab_schema VALUES (?)", (version,))
-                    else:
-                        cursor.execute("UPDATE calamity_lab_schema SET version = ?", (version,))
-                    if cursor.execute("SELECT position FROM last_position").fetchone() is None:
-                        cursor.execute(
-                            "INSERT INTO last_position SELECT coalesce(max(position), 0) FROM events"
-                        )
-                    cursor.execute("COMMIT")
-                except BaseException:
-                    self._roll_back(cursor)
-                    raise
+            self._write_ahead(self._writing())
+            super().create_tables()
 
     def waiting(self) -> Waiting:
         waiting = Polling(self.poll, self._waiting.remove)
@@ -341,27 +210,13 @@ class SQLiteDatabase(Database):
         along: AlongRows | None,
     ) -> Heads:
         with self._transaction() as cursor:
-            before = None if settles is None else _settle(cursor, settles)
-            heads = self._heads(cursor, bounds)._replace(settled=before)
-            fits = all(low <= heads.versions[name] <= high for name, (low, high) in bounds.items())
-            if not fits or before is not None:
-                cursor.execute("ROLLBACK")
-                return heads
-            cursor.executemany(_INSERT, placed(entries, heads))
-            cursor.execute("UPDATE last_position SET position = ?", (heads.position + len(entries),))
-            for name, count in passed.items():
-                cursor.execute(
-                    "UPDATE process_managers SET position = ? WHERE name = ? AND position = ?",
-                    (heads.position + count, name, heads.position),
-                )
-            if along is not None:
-                unfit = Writing(cursor.connection, self.statements, heads.position).write(along)
-                if unfit is not None:
-                    cursor.execute("ROLLBACK")
-                    return heads._replace(unfit=unfit)
+            heads = self._append_rows(cursor.connection, entries, bounds, settles, passed, along)
         for waiting in tuple(self._waiting):
             waiting.wake()
         return heads
+
+    def _insert(self, connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+        connection.executemany(_INSERT, rows)
 
     @contextmanager
     def _deleting(self, action: str) -> Iterator[None]:
@@ -369,36 +224,6 @@ class SQLiteDatabase(Database):
             execute(self._writing(), "PRAGMA secure_delete=ON")
             yield
             execute(self._writing(), "PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _hand_on(self, handed: HandOn) -> bool:
-        with self._transaction() as cursor:
-            name, since, upto = handed[:3]
-            if since is None:
-                cursor.execute("INSERT OR IGNORE INTO process_managers VALUES (?, ?)", (name, upto))
-            else:
-                cursor.execute(
-                    "UPDATE process_managers SET position = ? WHERE name = ? AND position = ?",
-                    (upto, name, since),
-                )
-            if not cursor.rowcount:
-                return False
-            for stream_id in handed.begun_or_ended:
-                cursor.execute(
-                    "DELETE FROM deliveries WHERE process_manager = ? AND stream_id = ?", (name, stream_id)
-                )
-            cursor.executemany(_DELIVER, handed.deliveries)
-            cursor.executemany(_END, handed.ended)
-            _send(cursor, handed.sent, handed.taken_off)
-        return True
-
-    def _settle(
-        self, row: OutboxRow, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]
-    ) -> tuple[Any, ...] | None:
-        with self._transaction() as cursor:
-            before = _settle(cursor, row)
-            if before is None:
-                _send(cursor, sent, taken_off)
-        return before
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Cursor]:
@@ -414,17 +239,6 @@ class SQLiteDatabase(Database):
             raise
         finally:
             cursor.close()
-
-    def _heads(self, cursor: sqlite3.Cursor, streams: Mapping[str, Bounds]) -> Heads:
-        versions: dict[str, int] = {}
-        if not streams:
-            return Heads(
-                self.checked_number(cursor.execute(self.statements.position).fetchone()[0]), versions
-            )
-        for stream_id in streams:
-            position, version = cursor.execute(self.statements.heads, {"stream_id": stream_id}).fetchone()
-            versions[stream_id] = self.checked_number(version)
-        return Heads(self.checked_number(position), versions)
 
     def _roll_back(self, cursor: sqlite3.Cursor) -> None:
         """Undo the transaction; if that fails, drop the connection, and SQLite undoes it later."""
@@ -505,29 +319,6 @@ class SQLiteDatabase(Database):
 
     def _repeats_an_id(self, error: Exception) -> bool:
         return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_UNIQUE
-
-
-def _settle(cursor: sqlite3.Cursor, row: OutboxRow) -> tuple[Any, ...] | None:
-    """Settle a command within a transaction; return what it came to before, if it was settled."""
-    cursor.execute(_SETTLE, (row.outcome, row.reason, row.details, row.command_id))
-    if cursor.rowcount:
-        return None
-    found: tuple[Any, ...] | None = cursor.execute(
-        "SELECT outcome, reason, details FROM outbox WHERE command_id = ?", (row.command_id,)
-    ).fetchone()
-    if found is None:
-        cursor.execute(_SEND, row)
-    return found
-
-
-def _send(cursor: sqlite3.Cursor, sent: Sequence[OutboxRow], taken_off: Sequence[TakenOff]) -> None:
-    """Settle deadlines that were taken off, and put commands in the outbox, within a transaction."""
-    if sent and taken_off:
-        kept = json.dumps([row.command_id for row in sent])
-        cursor.executemany(_TAKE_OFF_OTHERS, [(*off, kept) for off in taken_off])
-    elif taken_off:
-        cursor.executemany(_TAKE_OFF, taken_off)
-    cursor.executemany(_SEND, sent)
 
 
 def _text_or_bytes(stored: bytes) -> str | bytes:
