@@ -23,7 +23,7 @@ from datetime import datetime
 from functools import lru_cache
 from inspect import signature
 from itertools import takewhile
-from typing import Any, NamedTuple, Protocol, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 from calamity_lab.errors import (
     InvalidValue,
@@ -35,6 +35,7 @@ from calamity_lab.errors import (
 )
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Failure, Pending
+from calamity_lab.kernel.arguments import a_function, a_list, a_text, a_time, a_whole_number, an_instance
 from calamity_lab.kernel.deadlines import NO_CHANGES, Answers, Changes, TakenOff, all_taken_off, answers
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import Verb, identity_in, verb_of
@@ -163,12 +164,31 @@ def depth_first(commands: Sequence[Pending]) -> tuple[Pending, ...]:
     return (*sorted(now, key=lambda each: (first[each.correlation_id], -each.depth)), *later)
 
 
-class DurableEventStore(Protocol):
-    """What a store has that outlives the stack, besides `EventStore`. All names are stored names."""
+class DurableEventStore:
+    """What a store has that outlives the stack, besides `EventStore`. All names are stored names.
+
+    A store of your own may have these methods, or inherit them: then it says in methods of the same names
+    with an underscore what is to be done, once the arguments are checked. ``find`` gives the class of a
+    command whose name the store does not know.
+    """
+
+    __slots__ = ()
+
+    _hand_on: Callable[..., Any]
+    _settle: Callable[..., Any]
+    _rejections: Callable[..., KeptRejections]
+    _as_kept: Callable[[Rejected], Rejected]
+    _outcome_of: Callable[[str], Outcome | None]
+    _outstanding: Callable[..., tuple[Pending, ...]]
+    _deadlines_due: Callable[..., tuple[Pending, ...]]
+    _next_due: Callable[..., datetime | None]
+    _deliveries: Callable[[str, int], Sequence[Delivery]]
+    _events_at: Callable[[Sequence[int]], Iterator[RecordedEvent]]
+    _depths: Callable[[Sequence[str]], Mapping[str, int]]
 
     def marks(self) -> tuple[dict[str, int], int]:
         """Up to which position each process manager was handed events, and the position of the last event."""
-        ...
+        raise NotImplementedError
 
     def hand_on(
         self,
@@ -190,7 +210,16 @@ class DurableEventStore(Protocol):
         instances, ``rejections`` is the number of the last one that they took in. Nothing is written, and the
         answer is None, when the mark is elsewhere, or when there is a further rejection.
         """
-        ...
+        name = a_text("hand_on(name)", name, _NAME)
+        since = None if since is None else a_whole_number("hand_on(since)", since)
+        upto = a_whole_number("hand_on(upto)", upto)
+        deliveries = a_list("hand_on(deliveries)", deliveries, "[Delivery(...)]", of=Delivery)
+        sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
+        off = a_list("hand_on(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
+        if rejections is not None:
+            rejections = a_whole_number("hand_on(rejections)", rejections)
+        moved: Self | None = self._hand_on(name, since, upto, deliveries, sent, off, rejections)
+        return moved
 
     def settle(
         self,
@@ -208,28 +237,36 @@ class DurableEventStore(Protocol):
 
         Raises `AlreadySettled`, and writes nothing, when the command was settled before.
         """
-        ...
+        an_instance("settle(pending)", pending, Pending, "run.agenda.pending[0]")
+        an_instance("settle(outcome)", outcome, Outcome, "Outcome('accepted')")
+        sent = a_list("settle(sent)", sent, "[]", of=Pending)
+        off = a_list("settle(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
+        if kept is not None:
+            an_instance("settle(kept)", kept, KeptRejection, "store.rejections(find, 'Transfer').kept[0]")
+        done: Self | None = self._settle(pending, outcome, sent, off, kept)
+        return done
 
     def rejections(self, find: Callable[[str], type | None], name: str, after: int = 0) -> KeptRejections:
         """The rejections with a larger number that changed running instances of a process manager."""
-        ...
+        a_function("rejections(find)", find, _FIND)
+        name = a_text("rejections(name)", name, _NAME)
+        return self._rejections(find, name, a_whole_number("rejections(after)", after))
 
     def as_kept(self, rejected: Rejected) -> Rejected:
-        """A rejection as it will be read again."""
-        ...
+        """A rejection as it will be read again: what JSON cannot keep of its details is a text."""
+        return self._as_kept(an_instance("as_kept(rejected)", rejected, Rejected, "Rejected('sold out')"))
 
     def outcome_of(self, command_id: str) -> Outcome | None:
         """What a command came to; None where it is not known, or not settled."""
-        ...
+        return self._outcome_of(a_text("outcome_of(command_id)", command_id, "pending.command_id"))
 
     def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
         """The commands of these process managers that are not settled, depth first, the oldest cascade first.
 
-        Deadlines are among them, in the order in which they were set.
-
-        ``find`` gives the class of a command whose name the store does not know.
+        Deadlines are among them, after all others, in the order in which they were set.
         """
-        ...
+        a_function("outstanding(find)", find, _FIND)
+        return self._outstanding(find, a_list("outstanding(senders)", senders, _SENDERS, of=str))
 
     def deadlines_due(
         self, find: Callable[[str], type | None], senders: Sequence[str], now: datetime
@@ -238,26 +275,34 @@ class DurableEventStore(Protocol):
 
         They come in the order in which they are due; those due at once in the order in which they were set.
         """
-        ...
+        a_function("deadlines_due(find)", find, _FIND)
+        senders = a_list("deadlines_due(senders)", senders, _SENDERS, of=str)
+        return self._deadlines_due(find, senders, a_time("deadlines_due(now)", now))
 
     def next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
         """When the first deadline of these process managers is due after a time; None where there is none."""
-        ...
+        senders = a_list("next_due(senders)", senders, _SENDERS, of=str)
+        return self._next_due(senders, a_time("next_due(after)", after))
 
     def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
         """The deliveries to the running instances of a process manager, and where instances ended, in order.
 
         ``after`` is a position; with 0, instances that ended are left out.
         """
-        ...
+        name = a_text("deliveries(name)", name, _NAME)
+        return self._deliveries(name, a_whole_number("deliveries(after)", after))
 
     def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
         """The events at these positions, in order."""
-        ...
+        return self._events_at(a_list("events_at(positions)", positions, "[1, 2]", of=int))
 
     def depths(self, command_ids: Sequence[str]) -> Mapping[str, int]:
         """How many commands stand above each of these commands of the outbox."""
-        ...
+        return self._depths(a_list("depths(command_ids)", command_ids, "[pending.command_id]", of=str))
+
+
+_NAME, _SENDERS, _FIND = "'Transfer'", "['Transfer']", "lambda name: None"
+_TAKEN_OFF = "[TakenOff('Transfer-t1', None)]"
 
 
 def is_durable(store: Any) -> bool:

@@ -22,11 +22,7 @@ from calamity_lab.errors import (
 )
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import (
-    a_function,
-    a_list,
     a_mapping,
-    a_text,
-    a_time,
     a_whole_number,
     an_instance,
     has,
@@ -53,6 +49,7 @@ from calamity_lab.kernel.outbox import (
     ACCEPTED,
     CANCELLED,
     Delivery,
+    DurableEventStore,
     KeptRejections,
     Move,
     OutboxChanges,
@@ -83,7 +80,6 @@ from calamity_lab.kernel.recorded import (
 )
 from calamity_lab.text import plural
 
-_TAKEN_OFF = "[TakenOff('Transfer-t1', None)]"
 _NOTHING: PersistentVector[RecordedEvent] = PersistentVector()
 _position: Callable[[RecordedEvent], int] = attrgetter("position")
 _stream_version: Callable[[RecordedEvent], int] = attrgetter("stream_version")
@@ -335,14 +331,14 @@ class _Entry(NamedTuple):
     outcome: Outcome | None
 
 
-class DurableOverlayEventStore(OverlayEventStore):
+class DurableOverlayEventStore(OverlayEventStore, DurableEventStore):
     """An overlay on a store that keeps marks and an outbox; it has its own on top, and `commit` writes them.
 
     At a position before the mark of a process manager, that process manager begins anew at the position.
     What the outbox of the base has is seen as of the first look at it.
     """
 
-    __slots__ = ("_changes", "_deadlines", "_entries", "_marks", "_rejections", "_taken_off")
+    __slots__ = ("_changes", "_deadlines", "_entries", "_marks", "_taken_in", "_taken_off")
 
     outlives_the_stack = False  # so a process manager that begins here is no news
     _slots = (*OverlayEventStore._slots, *__slots__)
@@ -351,13 +347,13 @@ class DurableOverlayEventStore(OverlayEventStore):
     _entries: PersistentMap[_Entry]  # the commands that were sent or settled on top, by id
     _marks: PersistentMap[int]  # the marks that were moved
     _deadlines: PersistentMap[tuple[Pending, ...]]  # those that were set on top, by instance
-    _rejections: PersistentMap[tuple[KeptRejection, ...]]  # those taken in on top, by process manager
+    _taken_in: PersistentMap[tuple[KeptRejection, ...]]  # those taken in on top, by process manager
     _taken_off: PersistentMap[frozenset[TakenOff]]  # the deadlines of the base, by instance
 
     def __init__(self, base: Any, **given: Any) -> None:
         super().__init__(base, **given)
         self._changes, self._entries, self._marks = PersistentVector(), PersistentMap(), PersistentMap()
-        self._deadlines, self._taken_off, self._rejections = PersistentMap(), PersistentMap(), PersistentMap()
+        self._deadlines, self._taken_off, self._taken_in = PersistentMap(), PersistentMap(), PersistentMap()
 
     @staticmethod
     def _past_of(base: Any, position: int | None) -> _Past:
@@ -385,94 +381,63 @@ class DurableOverlayEventStore(OverlayEventStore):
         if not recorded:
             return recorded, store
         if settles is not None:
-            store = store._with_settled(settles, ACCEPTED, ())
+            store = store._with_settled(settles, ACCEPTED)
         for name, count in passed.items():
             if self._mark(name) == head:
                 store = store._with_mark(name, head, head + count)
         return recorded, store
 
     def marks(self) -> tuple[dict[str, int], int]:
-        """Up to which position each process manager was handed events, and the position of the last event."""
         return {**self._past.marks, **self._marks}, self.version(ALL)
 
-    def hand_on(
+    def _hand_on(
         self,
         name: str,
         since: int | None,
         upto: int,
         deliveries: Sequence[Delivery],
         sent: Sequence[Pending],
-        *,
-        taken_off: Sequence[TakenOff] = (),
-        rejections: int | None = None,
+        taken_off: Sequence[TakenOff],
+        rejections: int | None,
     ) -> Self | None:
-        """The store after a mark moved, with what instances were handed, and what they sent in the outbox.
-
-        Before, the deadlines that were ``taken_off`` are settled as cancelled. The answer is None when the
-        mark is not at ``since``, or when ``rejections`` is not the number of the last one.
-        """
-        name = a_text("hand_on(name)", name, "'Transfer'")
-        since = None if since is None else a_whole_number("hand_on(since)", since)
-        upto = a_whole_number("hand_on(upto)", upto)
-        deliveries = a_list("hand_on(deliveries)", deliveries, "[Delivery(...)]", of=Delivery)
-        sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
         if self._mark(name) != since:
             return None
         if None not in (since, rejections) and self._last_rejection(name) != rejections:
             return None
-        off = a_list("hand_on(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
-        store = self._without_deadlines(off)
-        return store._with_mark(name, since, upto, tuple(deliveries), self._new(sent, off), rejections)
+        store = self._without_deadlines(taken_off)
+        new = self._new(sent, taken_off)
+        return store._with_mark(name, since, upto, tuple(deliveries), new, rejections)
 
-    def settle(
+    def _settle(
         self,
         pending: Pending,
         outcome: Outcome,
-        sent: Sequence[Pending] = (),
-        *,
-        taken_off: Sequence[TakenOff] = (),
-        kept: KeptRejection | None = None,
+        sent: Sequence[Pending],
+        taken_off: Sequence[TakenOff],
+        kept: KeptRejection | None,
     ) -> Self | None:
-        """The store that knows what a command came to, with the commands that answer it in its outbox.
-
-        Before, the deadlines that were ``taken_off`` are settled as cancelled, as in `hand_on`. A rejection
-        that changed the sender is ``kept``: the answer is None where the mark is not at its position, or
-        another was first. Raises `AlreadySettled` when the command was settled before.
-        """
-        an_instance("settle(pending)", pending, Pending, "run.agenda.pending[0]")
-        an_instance("settle(outcome)", outcome, Outcome, "Outcome('accepted')")
-        sent = a_list("settle(sent)", sent, "[]", of=Pending)
-        off = a_list("settle(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
         self._check_unsettled(pending)
         store = self
         if kept is not None:
-            an_instance("settle(kept)", kept, KeptRejection, "store.rejections(find, 'Transfer').kept[0]")
             name = kept.stream_id.partition("-")[0]
             if self._mark(name) != kept.position or self._last_rejection(name) != kept.number - 1:
                 return None
             store = self._with_rejection(name, kept)
         # The command itself may be one of the deadlines.
-        store = store._with_settled(pending, outcome, ())._without_deadlines(off)
-        new = self._new(sent, off)
+        store = store._with_settled(pending, outcome)._without_deadlines(taken_off)
+        new = self._new(sent, taken_off)
         return store._with(_Change(len(self._own), sent=new)) if new else store
 
-    def rejections(self, find: Callable[[str], type | None], name: str, after: int = 0) -> KeptRejections:
-        """The rejections that changed running instances of a process manager, after the one with a number."""
-        a_function("rejections(find)", find, "lambda name: None")
-        name = a_text("rejections(name)", name, "'Transfer'")
-        after = a_whole_number("rejections(after)", after)
-        below, own = self._past.rejections(find, name), self._rejections.get(name, ())
+    def _rejections(self, find: Callable[[str], type | None], name: str, after: int) -> KeptRejections:
+        below, own = self._past.rejections(find, name), self._taken_in.get(name, ())
         number = own[-1].number if own else below.number
         return KeptRejections(number, tuple([each for each in (*below.kept, *own) if each.number > after]))
 
-    def as_kept(self, rejected: Rejected) -> Rejected:
-        """A rejection as it will be read again."""
+    def _as_kept(self, rejected: Rejected) -> Rejected:
         kept: Rejected = self.base.as_kept(rejected)
         return kept
 
-    def outcome_of(self, command_id: str) -> Outcome | None:
-        """What a command came to; None where it is not known, or not settled."""
-        command_id = a_text("outcome_of(command_id)", command_id, "pending.command_id")
+    def _outcome_of(self, command_id: str) -> Outcome | None:
         entry: _Entry | None = self._entries.get(command_id)
         if entry is not None:
             return entry.outcome
@@ -481,13 +446,7 @@ class DurableOverlayEventStore(OverlayEventStore):
             return CANCELLED
         return self._past.outcome_of(command_id)
 
-    def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
-        """The commands of these process managers that are not settled, depth first, the oldest cascade first.
-
-        ``find`` gives the class of a command whose name the base does not know.
-        """
-        a_function("outstanding(find)", find, "lambda name: None")
-        senders = a_list("outstanding(senders)", senders, "['Transfer']", of=str)
+    def _outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
         below = [
             pending
             for pending in self._past.outstanding(find, senders)
@@ -502,38 +461,28 @@ class DurableOverlayEventStore(OverlayEventStore):
         ]
         return depth_first([*below, *own])
 
-    def deadlines_due(
+    def _deadlines_due(
         self, find: Callable[[str], type | None], senders: Sequence[str], now: datetime
     ) -> tuple[Pending, ...]:
-        """The deadlines of these process managers that are due at a time and not settled, in order."""
-        now = a_time("deadlines_due(now)", now)
-        found = [(each.due_at, each) for each in self.outstanding(find, senders) if each.due_at is not None]
+        found = [(each.due_at, each) for each in self._outstanding(find, senders) if each.due_at is not None]
         return tuple([each for due_at, each in sorted(found, key=itemgetter(0)) if due_at <= now])
 
-    def next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
-        """When the first deadline of these process managers is due after a time; None where there is none."""
-        after = a_time("next_due(after)", after)
-        times = [each.due_at for each in self.outstanding(lambda name: None, senders) if each.due_at]
+    def _next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
+        times = [each.due_at for each in self._outstanding(lambda name: None, senders) if each.due_at]
         return min([time for time in times if time > after], default=None)
 
-    def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
-        """What running instances of a process manager were handed, and where instances ended, in order."""
-        name = a_text("deliveries(name)", name, "'Transfer'")
-        after = a_whole_number("deliveries(after)", after)
+    def _deliveries(self, name: str, after: int) -> Sequence[Delivery]:
         own = [d for change in self._changes if change.name == name for d in change.deliveries]
         kept = lasting([*self._past.deliveries(name, after), *[d for d in own if d.position > after]])
         return kept if after else [each for each in kept if each.verb != Verb.STOPPED]
 
-    def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
-        """The events at these positions, in order."""
-        wanted = sorted(set(a_list("events_at(positions)", positions, "[1, 2]", of=int)))
+    def _events_at(self, positions: Sequence[int]) -> Iterator[RecordedEvent]:
+        wanted = sorted(set(positions))
         split = bisect_left(wanted, self.position + 1)
         own = [self._own[n - self.position - 1] for n in wanted[split:] if n <= self.version(ALL)]
         return chain(self._past.events_at(wanted[:split]), own)
 
-    def depths(self, command_ids: Sequence[str]) -> Mapping[str, int]:
-        """How many commands stand above each of these commands of the outbox."""
-        command_ids = a_list("depths(command_ids)", command_ids, "[pending.command_id]", of=str)
+    def _depths(self, command_ids: Sequence[str]) -> Mapping[str, int]:
         own = {id_: self._entries[id_].pending.depth for id_ in command_ids if id_ in self._entries}
         return {**self._past.depths([id_ for id_ in command_ids if id_ not in own]), **own}
 
@@ -572,7 +521,7 @@ class DurableOverlayEventStore(OverlayEventStore):
                 marks[move.name] = (move.since, mark)
             else:
                 store = store._moved(move, mark, head)
-        events = {event.position: event for event in store.events_at(_causes(along, head))}
+        events = {event.position: event for event in store._events_at(_causes(along, head))}
         for pending, outcome in along.settled:
             store = store._with_outcome(pending, outcome, settled)
         sent = [
@@ -603,20 +552,20 @@ class DurableOverlayEventStore(OverlayEventStore):
     def _with_rejection(self, name: str, kept: KeptRejection) -> Self:
         mark = self._mark(name) or 0
         store = self._with(_Change(len(self._own), name, mark, mark, kept=kept, known=kept.number - 1))
-        store._rejections = self._rejections.insert(name, (*self._rejections.get(name, ()), kept))
+        store._taken_in = self._taken_in.insert(name, (*self._taken_in.get(name, ()), kept))
         return store
 
     def _last_rejection(self, name: str) -> int:
         """The number of the last rejection that changed an instance of a process manager."""
-        own = self._rejections.get(name, ())
+        own = self._taken_in.get(name, ())
         return own[-1].number if own else self._past.last_rejection(name)
 
     def _with_outcome(self, pending: Pending, outcome: Outcome, before: dict[str, Outcome]) -> Self:
         """The store that knows what a command came to; what it came to ``before`` is noted there."""
-        found = self.outcome_of(pending.command_id)
+        found = self._outcome_of(pending.command_id)
         if found is not None:
             before[pending.command_id] = found
-        return self._with_settled(pending, outcome, ())
+        return self._with_settled(pending, outcome)
 
     def _moved(self, move: Move, mark: int | None, head: int) -> Self:
         """The store after a mark moved, if it fits."""
@@ -638,7 +587,7 @@ class DurableOverlayEventStore(OverlayEventStore):
         return self._past.marks.get(name) if mark is None else mark
 
     def _check_unsettled(self, pending: Pending) -> None:
-        outcome = self.outcome_of(pending.command_id)
+        outcome = self._outcome_of(pending.command_id)
         if outcome is None and pending.command_id not in self._entries and self._is_taken_off(pending):
             outcome = CANCELLED
         if outcome is not None:
@@ -658,7 +607,7 @@ class DurableOverlayEventStore(OverlayEventStore):
             gone = [each for each in known if off.name in (None, each.deadline)]
             for each in gone:
                 if store._entries[each.command_id].outcome is None:
-                    store = store._with_settled(each, CANCELLED, ())
+                    store = store._with_settled(each, CANCELLED)
             store = store._with(_Change(len(self._own), taken_off=(off,)))
             left = tuple([each for each in known if each not in gone])
             store._deadlines = store._deadlines.insert(off.stream_id, left)
@@ -672,12 +621,12 @@ class DurableOverlayEventStore(OverlayEventStore):
         So are open deadlines of the base that are taken off and set once more, after a mark was moved back.
         """
         old = [p.command_id for p in sent if p.cause is None or p.cause.position <= self.position]
-        known = self.depths(old) if old else {}
+        known = self._depths(old) if old else {}
         off = set(taken_off)
         again = [
             p.command_id
             for p in sent
-            if _is_in(off, p) and p.command_id not in self._entries and self.outcome_of(p.command_id) is None
+            if _is_in(off, p) and p.command_id not in self._entries and self._outcome_of(p.command_id) is None
         ]
         return tuple([p for p in sent if p.command_id not in known or p.command_id in again])
 
@@ -694,8 +643,8 @@ class DurableOverlayEventStore(OverlayEventStore):
         store._marks = self._marks.insert(name, upto)
         return store
 
-    def _with_settled(self, pending: Pending, outcome: Outcome, sent: Sequence[Pending]) -> Self:
-        store = self._with(_Change(len(self._own), sent=sent, settled=pending, outcome=outcome))
+    def _with_settled(self, pending: Pending, outcome: Outcome) -> Self:
+        store = self._with(_Change(len(self._own), settled=pending, outcome=outcome))
         store._entries = store._entries.insert(pending.command_id, _Entry(pending, outcome))
         return store
 

@@ -9,14 +9,12 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Literal, Self
 
-from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue, Rejected, repr_of
+from calamity_lab.errors import AlreadySettled, CommitConflict, InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.arguments import (
-    a_function,
     a_list,
     a_mapping,
     a_text,
-    a_time,
     a_whole_number,
     an_instance,
     is_a,
@@ -24,7 +22,6 @@ from calamity_lab.kernel.arguments import (
     wrong,
 )
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
-from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.event_store import (
     Closable,
     NotCopied,
@@ -37,7 +34,7 @@ from calamity_lab.kernel.event_store import (
     dressed,
     listed,
 )
-from calamity_lab.kernel.outbox import Delivery, KeptRejections, OutboxChanges, Outcome
+from calamity_lab.kernel.outbox import OutboxChanges
 from calamity_lab.kernel.protocols import (
     ALL,
     ANY,
@@ -50,7 +47,7 @@ from calamity_lab.kernel.protocols import (
     StreamId,
     Subscriber,
 )
-from calamity_lab.kernel.recorded import NO_METADATA, KeptRejection, ProposedEvent, RecordedEvent
+from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.checkpoints import (
@@ -84,7 +81,7 @@ _BOUNDS = {ANY: (0, _FAR), NO_STREAM: (0, 0), STREAM_EXISTS: (1, _FAR)}
 _POSITION, _VERSION = 0, 2  # the columns by which streams are read
 
 
-class SQLEventStore(NotCopied, Closable):
+class SQLEventStore(SQLOutbox, NotCopied, Closable):
     """Streams of recorded events in a database: ``SQLEventStore("sqlite:///bank.db", bank)``.
 
     ``types`` is the model: a Model, a module, classes, or a `Serializer`. The store also learns the classes
@@ -119,11 +116,11 @@ class SQLEventStore(NotCopied, Closable):
         self.url = url
         self.serializer = Serializer.of(types)
         one_of("SQLEventStore(unreadable)", unreadable, ("raise", "keep"))
-        self._codec = RowCodec(self.serializer, keeps_unreadable=unreadable == "keep")
         self._sources = _Sources(clock, ids)
-        self._database = open_database(url, timeout=timeout, poll=poll, read_only=read_only)
-        self._statements = self._database.statements
-        self._outbox = SQLOutbox(self._database, self._codec)
+        super().__init__(
+            open_database(url, timeout=timeout, poll=poll, read_only=read_only),
+            RowCodec(self.serializer, keeps_unreadable=unreadable == "keep"),
+        )
         self._subscriptions: list[Subscription] = []
         self._subscribers = Subscribers()
         self._notifying: Subscription | None = None
@@ -168,16 +165,12 @@ class SQLEventStore(NotCopied, Closable):
         if settles is not None:
             an_instance("record(settles)", settles, Pending, "run.agenda.pending[0]")
         passed = a_mapping("record(passed)", passed, "{'Transfer': 1}")
-        settling = None if settles is None else self._outbox.settling(settles)
+        settling = None if settles is None else self._settling(settles)
         heads = self._write(stream_id, entries, expected_version, settling, passed)
         if settles is not None and heads.settled is not None:
-            raise AlreadySettled(settles.command_id, self._outbox.outcome(heads.settled))
+            raise AlreadySettled(settles.command_id, self._outcome(heads.settled))
         check_expected(stream_id, expected_version, heads.versions[stream_id])
         return recorded_from(entries, contents, heads), self
-
-    def marks(self) -> tuple[dict[str, int], int]:
-        """Up to which position each process manager was handed events, and the position of the last event."""
-        return self._outbox.marks()
 
     def move_mark(self, name: str, position: int) -> None:
         """Move the mark of a process manager by hand, after the restore of an older backup.
@@ -206,128 +199,21 @@ class SQLEventStore(NotCopied, Closable):
                 self.drop(entry.command_id, reason=reason)
         self._database.write(self._statements.retire, {"name": name}, "write to")
 
-    def hand_on(
-        self,
-        name: str,
-        since: int | None,
-        upto: int,
-        deliveries: Sequence[Delivery],
-        sent: Sequence[Pending],
-        *,
-        taken_off: Sequence[TakenOff] = (),
-        rejections: int | None = None,
-    ) -> Self | None:
-        """Move a mark, note what instances were handed, and put the commands that they sent in the outbox.
-
-        Before, the deadlines that were ``taken_off`` are settled as cancelled. ``since`` is where the mark
-        must be, None where there must be none yet, and ``rejections`` the number of the last rejection that
-        changed an instance. Nothing is written, and the answer is None, when one of these is another.
-        """
-        name = a_text("hand_on(name)", name, "'Transfer'")
-        since = None if since is None else a_whole_number("hand_on(since)", since)
-        upto = a_whole_number("hand_on(upto)", upto)
-        deliveries = a_list("hand_on(deliveries)", deliveries, "[Delivery(...)]", of=Delivery)
-        sent = a_list("hand_on(sent)", sent, "run.agenda.pending", of=Pending)
-        off = a_list("hand_on(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
-        if rejections is not None:
-            a_whole_number("hand_on(rejections)", rejections)
-        return self if self._outbox.hand_on(name, since, upto, deliveries, sent, off, rejections) else None
-
-    def settle(
-        self,
-        pending: Pending,
-        outcome: Outcome,
-        sent: Sequence[Pending] = (),
-        *,
-        taken_off: Sequence[TakenOff] = (),
-        kept: KeptRejection | None = None,
-    ) -> Self | None:
-        """Note what a command came to, and put the commands that answer it in the outbox, as `hand_on` does.
-
-        A rejection that changed the sender is ``kept``; where the mark is not at its position, or another
-        rejection was first, nothing is written, and the answer is None. Raises `AlreadySettled`, and writes
-        nothing, when the command was settled before.
-        """
-        an_instance("settle(pending)", pending, Pending, "run.agenda.pending[0]")
-        an_instance("settle(outcome)", outcome, Outcome, "Outcome('accepted')")
-        off = a_list("settle(taken_off)", taken_off, _TAKEN_OFF, of=TakenOff)
-        sent = a_list("settle(sent)", sent, "[]", of=Pending)
-        if kept is not None:
-            an_instance("settle(kept)", kept, KeptRejection, _KEPT)
-        return self if self._outbox.settle(pending, outcome, sent, off, kept) else None
-
-    def rejections(self, find: Callable[[str], type | None], name: str, after: int = 0) -> KeptRejections:
-        """The rejections that changed running instances of a process manager, after the one with a number.
-
-        ``find`` is as in `outstanding`.
-        """
-        a_function("rejections(find)", find, "lambda name: None")
-        name = a_text("rejections(name)", name, "'Transfer'")
-        return self._outbox.rejections(find, name, a_whole_number("rejections(after)", after))
-
-    def as_kept(self, rejected: Rejected) -> Rejected:
-        """A rejection as it will be read again: what JSON cannot keep of its details is a text."""
-        return self._outbox.as_kept(
-            an_instance("as_kept(rejected)", rejected, Rejected, "Rejected('sold out')")
-        )
-
-    def outcome_of(self, command_id: str) -> Outcome | None:
-        """What a command came to; None where it is not known, or not settled."""
-        return self._outbox.outcome_of(a_text("outcome_of(command_id)", command_id, _COMMAND_ID))
-
-    def outstanding(self, find: Callable[[str], type | None], senders: Sequence[str]) -> tuple[Pending, ...]:
-        """The commands of these process managers that are not settled, depth first, the oldest cascade first.
-
-        Deadlines are among them, after all others, in the order in which they were set. ``find`` gives the
-        class of a command whose name the store does not know.
-        """
-        a_function("outstanding(find)", find, "lambda name: None")
-        return self._outbox.outstanding(find, a_list("outstanding(senders)", senders, _SENDERS, of=str))
-
-    def deadlines_due(
-        self, find: Callable[[str], type | None], senders: Sequence[str], now: datetime
-    ) -> tuple[Pending, ...]:
-        """The deadlines of these process managers that are due at a time and not settled, in order.
-
-        ``find`` is as in `outstanding`.
-        """
-        a_function("deadlines_due(find)", find, "lambda name: None")
-        senders = a_list("deadlines_due(senders)", senders, _SENDERS, of=str)
-        return self._outbox.deadlines_due(find, senders, a_time("deadlines_due(now)", now))
-
-    def next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
-        """When the first deadline of these process managers is due after a time; None where there is none."""
-        senders = a_list("next_due(senders)", senders, _SENDERS, of=str)
-        return self._outbox.next_due(senders, a_time("next_due(after)", after))
-
-    def deliveries(self, name: str, after: int = 0) -> Sequence[Delivery]:
-        """What running instances of a process manager were handed, and where instances ended, in order."""
-        name = a_text("deliveries(name)", name, "'Transfer'")
-        return self._outbox.deliveries(name, a_whole_number("deliveries(after)", after))
-
-    def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
-        """The events at these positions, in order."""
-        return self._outbox.events_at(a_list("events_at(positions)", positions, "[1, 2]", of=int))
-
-    def depths(self, command_ids: Sequence[str]) -> Mapping[str, int]:
-        """How many commands stand above each of these commands of the outbox."""
-        return self._outbox.depths(a_list("depths(command_ids)", command_ids, f"[{_COMMAND_ID}]", of=str))
-
     @property
     def outbox(self) -> tuple[OutboxEntry, ...]:
         """The commands that process managers sent, with what they came to, oldest first.
 
         As a table: ``pandas.DataFrame(store.outbox)``.
         """
-        return self._outbox.entries()
+        return self._shown_outbox()
 
     def drop(self, command_id: str, *, reason: str) -> None:
         """Drop an outstanding command for good; the reason is kept.
 
         Raises `AlreadySettled` when it was settled before.
         """
-        command_id = a_text("drop(command_id)", command_id, _COMMAND_ID)
-        self._outbox.drop(command_id, a_text("drop(reason)", reason, "reason='sent by mistake'"))
+        command_id = a_text("drop(command_id)", command_id, "store.outbox[0].command_id")
+        self._drop(command_id, a_text("drop(reason)", reason, "reason='sent by mistake'"))
 
     def append_all(
         self,
@@ -356,12 +242,10 @@ class SQLEventStore(NotCopied, Closable):
             return ()
         rows = self._codec.entries(proposals)
         contents = self._codec.read_back(rows)
-        heads = self._database.append(
-            rows, bounds, along=None if along is None else self._outbox.along(along)
-        )
+        heads = self._database.append(rows, bounds, along=None if along is None else self._along(along))
         _check_all(expected, heads.versions)
         if heads.unfit is not None:
-            settled = {id_: self._outbox.outcome(row) for id_, row in heads.unfit.settled.items()}
+            settled = {id_: self._outcome(row) for id_, row in heads.unfit.settled.items()}
             raise CommitConflict({}, heads.unfit.marks, settled)
         return recorded_from(rows, contents, heads)
 
@@ -644,9 +528,6 @@ class _Sources:
         ]
 
 
-_SENDERS, _TAKEN_OFF = "['Transfer']", "[TakenOff('Transfer-t1', None)]"
-_KEPT = "store.rejections(find, 'Transfer').kept[0]"
-_COMMAND_ID = "store.outbox[0].command_id"
 _ENTRIES = "[(stream_id, ProposedEvent(...))]"
 
 

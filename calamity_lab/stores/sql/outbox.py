@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from calamity_lab.errors import (
     AlreadySettled,
@@ -21,6 +21,7 @@ from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.outbox import (
     ACCEPTED,
     Delivery,
+    DurableEventStore,
     KeptRejections,
     OutboxChanges,
     Outcome,
@@ -66,8 +67,8 @@ class OutboxEntry(NamedTuple):
     reason: str | None
 
 
-class SQLOutbox:
-    """What an SQL store keeps beside the events; see `calamity_lab.kernel.outbox.DurableEventStore`."""
+class SQLOutbox(DurableEventStore):
+    """What an SQL store keeps beside the events."""
 
     def __init__(self, database: Database, codec: RowCodec) -> None:
         self._database, self._statements, self._codec = database, database.statements, codec
@@ -90,7 +91,7 @@ class SQLOutbox:
                 )
         return dict(marks), self._database.checked_number(head)
 
-    def hand_on(
+    def _hand_on(
         self,
         name: str,
         since: int | None,
@@ -99,14 +100,14 @@ class SQLOutbox:
         sent: Sequence[Pending],
         taken_off: Sequence[TakenOff],
         rejections: int | None,
-    ) -> bool:
+    ) -> Self | None:
         rows = [self._row(pending) for pending in sent]
-        noted = _noted(name, deliveries)
-        return self._database.hand_on(HandOn(name, since, upto, *noted, rows, taken_off, rejections))
+        handed = HandOn(name, since, upto, *_noted(name, deliveries), rows, taken_off, rejections)
+        return self if self._database.hand_on(handed) else None
 
-    def along(self, along: OutboxChanges) -> AlongRows:
+    def _along(self, along: OutboxChanges) -> AlongRows:
         """What is written along with events, as rows."""
-        settled = [self.settling(pending, outcome) for pending, outcome in along.settled]
+        settled = [self._settling(pending, outcome) for pending, outcome in along.settled]
         sent = []
         for pending, cause, outcome in along.sent:
             row = self._row(pending)._replace(cause=cause)
@@ -125,26 +126,26 @@ class SQLOutbox:
         ]
         return AlongRows(list(zip(along.moves, handed, strict=True)), settled, sent, along.taken_off)
 
-    def settle(
+    def _settle(
         self,
         pending: Pending,
         outcome: Outcome,
         sent: Sequence[Pending],
         taken_off: Sequence[TakenOff],
         kept: KeptRejection | None,
-    ) -> bool:
-        row = self.settling(pending, outcome)
+    ) -> Self | None:
+        row = self._settling(pending, outcome)
         rows = [self._row(each) for each in sent]
         done = self._database.settle(row, rows, taken_off, None if kept is None else _kept_row(kept))
         if isinstance(done, bool):
-            return done
-        raise AlreadySettled(pending.command_id, self.outcome(done))
+            return self if done else None
+        raise AlreadySettled(pending.command_id, self._outcome(done))
 
-    def as_kept(self, rejected: Rejected) -> Rejected:
+    def _as_kept(self, rejected: Rejected) -> Rejected:
         details = self._codec.serializer.decode_metadata(self._details(rejected.details))
         return _rejected(str(rejected.reason), details, rejected.command)
 
-    def rejections(self, find: Callable[[str], type | None], name: str, after: int) -> KeptRejections:
+    def _rejections(self, find: Callable[[str], type | None], name: str, after: int) -> KeptRejections:
         if not self._database.keeps_rejections:
             return KeptRejections(0)
         values = {"name": name, "after": after}
@@ -156,13 +157,13 @@ class SQLOutbox:
             tuple([
                 KeptRejection(
                     stream_id, position, number, row.command_id,
-                    _rejected(*self.outcome(row[-3:])[1:], pending.command), pending.cause,
+                    _rejected(*self._outcome(row[-3:])[1:], pending.command), pending.cause,
                 )
                 for (stream_id, position, number, row), pending in zip(found, pendings, strict=True)
             ]),
         )  # fmt: skip
 
-    def settling(self, pending: Pending, outcome: Outcome = ACCEPTED) -> OutboxRow:
+    def _settling(self, pending: Pending, outcome: Outcome = ACCEPTED) -> OutboxRow:
         """The row that settles a command: without the command itself, which the outbox has."""
         sender = None if pending.sender is None else pending.sender.stream_id
         return OutboxRow(
@@ -175,17 +176,17 @@ class SQLOutbox:
         details = self._details(outcome.details) if outcome.details else None
         return {"outcome": outcome.verdict, "reason": outcome.reason, "details": details}
 
-    def outcome(self, row: Sequence[Any]) -> Outcome:
+    def _outcome(self, row: Sequence[Any]) -> Outcome:
         """The outcome in the columns outcome, reason and details; of an unsettled command it says so."""
         verdict, reason, details = row
         known = {} if details is None else dict(self._codec.serializer.decode_metadata(details))
         return Outcome(verdict or "outstanding", reason or "", known)
 
-    def outcome_of(self, command_id: str) -> Outcome | None:
+    def _outcome_of(self, command_id: str) -> Outcome | None:
         rows = self._entry(command_id)
-        return None if rows is None or rows.outcome is None else self.outcome(rows[-3:])
+        return None if rows is None or rows.outcome is None else self._outcome(rows[-3:])
 
-    def outstanding(
+    def _outstanding(
         self,
         find: Callable[[str], type | None],
         senders: Sequence[str],
@@ -199,17 +200,17 @@ class SQLOutbox:
         rows = [row for row in found if row.sender is None or row.sender.partition("-")[0] in senders]
         return depth_first(self._pendings(rows, find))
 
-    def deadlines_due(
+    def _deadlines_due(
         self, find: Callable[[str], type | None], senders: Sequence[str], now: datetime
     ) -> tuple[Pending, ...]:
-        rows = self._deadlines(self._statements.deadlines_due, {"now": now}, senders, "due_at, number")
+        rows = self._of_senders(self._statements.deadlines_due, {"now": now}, senders, "due_at, number")
         return tuple(self._pendings([self._checked(OutboxRow(*row)) for row in rows], find))
 
-    def next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
-        rows = self._deadlines(self._statements.next_due, {"after": after}, senders, "due_at LIMIT 1")
+    def _next_due(self, senders: Sequence[str], after: datetime) -> datetime | None:
+        rows = self._of_senders(self._statements.next_due, {"after": after}, senders, "due_at LIMIT 1")
         return as_utc(rows[0][0]) if rows else None
 
-    def _deadlines(
+    def _of_senders(
         self, statement: str, times: Mapping[str, datetime], senders: Sequence[str], order: str
     ) -> list[Any]:
         """The rows of deadlines of these process managers."""
@@ -225,7 +226,7 @@ class SQLOutbox:
         whole = f"{statement} AND ({meant}) ORDER BY {order}"
         return self._database.rows(whole, values, "read from")
 
-    def deliveries(self, name: str, after: int) -> list[Delivery]:
+    def _deliveries(self, name: str, after: int) -> list[Delivery]:
         if not self._is_there:
             return []
         values = {"name": name, "after": after}
@@ -234,14 +235,14 @@ class SQLOutbox:
             rows += self._database.rows(self._statements.ended, values, "read from")
         return sorted([Delivery(*row) for row in rows], key=lambda each: each.position)
 
-    def events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
+    def _events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
         wanted = sorted(set(positions))
         for n in range(0, len(wanted), _FEW):
             given = ", ".join([str(int(position)) for position in wanted[n : n + _FEW]])
             statement = f"SELECT {listed(COLUMNS)} FROM events WHERE position IN ({given}) ORDER BY position"
             yield from map(self._codec.recorded, self._database.rows(statement, {}, "read from"))
 
-    def depths(self, command_ids: Sequence[str]) -> dict[str, int]:
+    def _depths(self, command_ids: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = {}
         wanted = list(dict.fromkeys(command_ids)) if self._is_there else []
         for n in range(0, len(wanted), _FEW):
@@ -251,11 +252,11 @@ class SQLOutbox:
             found.update(self._database.rows(statement, values, "read from"))
         return found
 
-    def entries(self) -> tuple[OutboxEntry, ...]:
+    def _shown_outbox(self) -> tuple[OutboxEntry, ...]:
         rows = self._database.rows(self._statements.outbox, {}, "read from") if self._is_there else []
         return tuple([_shown(OutboxRow(*row)) for row in rows])
 
-    def drop(self, command_id: str, reason: str) -> None:
+    def _drop(self, command_id: str, reason: str) -> None:
         if not isinstance(reason, str) or not reason.strip():
             raise InvalidValue(f"drop(reason={reason!r}): say in a text why the command is dropped")
         row = self._entry(command_id)
@@ -265,7 +266,7 @@ class SQLOutbox:
             )
         done = self._database.settle(row._replace(outcome="dropped", reason=reason, details=None))
         if not isinstance(done, bool):
-            raise AlreadySettled(command_id, self.outcome(done))
+            raise AlreadySettled(command_id, self._outcome(done))
 
     def _checked(self, row: OutboxRow) -> OutboxRow:
         wrong = mistyped(OUTBOX, row)
@@ -298,7 +299,9 @@ class SQLOutbox:
         )  # fmt: skip
 
     def _pendings(self, rows: Sequence[OutboxRow], find: Callable[[str], type | None]) -> list[Pending]:
-        causes = {r.position: r for r in self.events_at([row.cause for row in rows if row.cause is not None])}
+        causes = {
+            r.position: r for r in self._events_at([row.cause for row in rows if row.cause is not None])
+        }
         return [self._pending(row, find, causes) for row in rows]
 
     def _pending(
