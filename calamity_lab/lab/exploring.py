@@ -38,6 +38,7 @@ from calamity_lab.kernel.run import Run, begin, due_from_now
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.code import to_path_test
 from calamity_lab.lab.displays import Displays, counting
+from calamity_lab.lab.results import Listing, Shown
 from calamity_lab.model import Model, assemble, functions_reached, names_reached
 from calamity_lab.probe.explore import (
     BrokenAt,
@@ -120,21 +121,17 @@ class PointOfNoReturn:
 class FoundPath:
     """The choices that lead from where an exploration began to what it found there; they open in a lab.
 
-    ``path`` are the commands, in the order in which they were chosen.
+    ``path`` are the commands, in the order in which they were chosen, and ``ways`` the choices: each command
+    with its sender, and what went wrong meanwhile.
     """
 
     def __init__(self, exploration: Exploration, title: str, ways: Sequence[ExploredChoice]) -> None:
-        self._exploration, self._title, self._ways = exploration, title, tuple(ways)
+        self._exploration, self._title, self.ways = exploration, title, tuple(ways)
 
     @property
     def path(self) -> tuple[Any, ...]:
         """The commands that lead there, in order."""
-        return tuple([way.command for way in self._ways])
-
-    @property
-    def ways(self) -> tuple[ExploredChoice, ...]:
-        """The choices of the path: each command with its sender, and what went wrong meanwhile."""
-        return self._ways
+        return tuple([way.command for way in self.ways])
 
     def lab(self) -> Any:
         """A `Lab` that stands at the moment to which the path leads, with all that led there."""
@@ -147,7 +144,7 @@ class FoundPath:
 
         A branch that was made for this path before is gone to again. Raises `InvalidValue` in another lab.
         """
-        stepper, opened, key = lab.stepper, self._exploration._opened, (self._title, self._ways)
+        stepper, opened, key = lab.stepper, self._exploration._opened, (self._title, self.ways)
         if key in opened:
             with suppress(InvalidValue):  # the branch was removed since
                 return stepper.goto_note(opened[key])
@@ -164,7 +161,7 @@ class FoundPath:
     def _carry_out(self, lab: Displays) -> None:
         """Carry the path out in a lab that stands where it begins."""
         stepper = lab.stepper
-        for way in self._ways:
+        for way in self.ways:
             if way.is_fault:
                 stepper.inject(_again(lab, way))
             else:
@@ -210,13 +207,15 @@ class StuckState(FoundPath):
         return f"after {plural(len(self.path), 'command')}, {self.who_waits}{rejected}"
 
 
-class Violation(FoundPath):
+class Violation(Shown, FoundPath):
     """A path on which an invariant breaks, or on which something that must come never comes.
 
     ``path`` are the commands, in the order in which they were chosen: the shortest such path where the
     exploring was by breadth. ``error`` is what the invariant, or a callback of the model, raised.
     ``again`` is set where a path goes round for ever: from this index on, its commands repeat.
     """
+
+    titles = ("step", "command", "sent by", "")
 
     def __init__(
         self,
@@ -259,31 +258,26 @@ class Violation(FoundPath):
                 return str(to_path_test(*began, lab.stepper.trace, lab.model, fn, fn.__name__))
         return str(lab.to_test())
 
-    def __repr__(self) -> str:
-        lines = [f"{self.invariant}: broken after {plural(len(self._ways), 'command')}"]
-        if self.error:
-            lines[0] += f" ({self.error})"
-        for number, way in enumerate(self._ways, 1):
+    def _caption(self) -> str:
+        error = f" ({self.error})" if self.error else ""
+        return f"{self.invariant}: broken after {plural(len(self.ways), 'command')}{error}"
+
+    def _lines(self) -> Iterator[str]:
+        for number, way in enumerate(self.ways, 1):
             sent = "" if way.sender is None else f", sent by {way.sender}"
             round_ = ", and so on for ever from here" if self.again == number - 1 else ""
-            lines.append(f"  {number}. {way.label}{sent}{round_}")
+            yield f"  {number}. {way.label}{sent}{round_}"
         point = self.point_of_no_return
         if point is not None:
-            lines.append(f"  no return after {point}")
-        return "\n".join(lines)
+            yield f"  no return after {point}"
 
-    def _repr_html_(self) -> str:
+    def _texts(self) -> list[Sequence[str]]:
         point = self.point_of_no_return
-        rows = [
-            (
-                f"{number}",
-                way.label,
-                way.sender or "submitted",
-                "no way back" if point and point.step == number else "",
-            )
-            for number, way in enumerate(self._ways, 1)
+        ends = None if point is None else point.step
+        return [
+            (f"{number}", way.label, way.sender or "submitted", "no way back" if ends == number else "")
+            for number, way in enumerate(self.ways, 1)
         ]
-        return html_table(("step", "command", "sent by", ""), rows, repr(self).partition("\n")[0])
 
 
 class _EnoughForNow(Exception):
@@ -308,10 +302,7 @@ def _pending(lab: Displays, way: ExploredChoice) -> int:
         sender = entries[n].sender
         if (None if sender is None else sender.stream_id) == way.sender and entries[n].command == way.command:
             return n
-    raise InvalidValue(
-        f"{way.label} is not pending, so the path cannot be done again: the model is not pure, or it was "
-        "changed since. Explore it again"
-    )
+    raise _not_again(f"{way.label} is not pending")
 
 
 def _deadline(lab: Displays, way: ExploredChoice) -> Pending:
@@ -320,20 +311,26 @@ def _deadline(lab: Displays, way: ExploredChoice) -> Pending:
     for each in deadlines:
         if str(each.sender) == way.sender and each.deadline == way.deadline and each.command == way.command:
             return each
-    raise InvalidValue(
-        f"the deadline {way.deadline} of {way.sender} is not set, so the path cannot be done again: the "
-        "model is not pure, or it was changed since. Explore it again"
+    raise _not_again(f"the deadline {way.deadline} of {way.sender} is not set")
+
+
+def _not_again(why: str) -> InvalidValue:
+    return InvalidValue(
+        f"{why}, so the path cannot be done again: the model is not pure, or it was changed since. Explore "
+        "it again"
     )
 
 
-class Exploration(Exports):
+class Exploration(Shown, Exports):
     """The states that a model may come to, and what is wrong among them.
 
     ``states`` and ``transitions`` are how many were found; a transition into a state that was known counts.
     ``depth`` is how many commands lead to the state that is furthest from the start. ``seconds`` is how long
-    the exploring took so far, ``turn`` how often it went on. ``began_at`` is the moment of the lab that was
-    explored, ``began_in`` its trace then, and the number of that moment.
+    the exploring took so far, ``turn`` how often it went on. ``began_in`` is the trace of the lab that was
+    explored, and the number of the moment at which that began.
     """
+
+    titles = ("invariant", "commands", "last command")
 
     def __init__(
         self,
@@ -346,17 +343,16 @@ class Exploration(Exports):
         seed: int,
         length: int,
         again: Callable[[Mapping[str, Any]], Exploration] | None = None,
-        began_at: Note | None = None,
         began_in: tuple[Trace, int] | None = None,
-        workers: Any = 1,
-        again_here: Callable[[], Explorer] | None = None,
+        workers: Any,
+        again_here: Callable[[], Explorer],
     ) -> None:
         self._explorer, self._given_model, self._make = explorer, model, make
         self._workers, self._again_here = workers, again_here
         # The processes that explore, from one part to the next, and what ends them with this object.
         self._crew: ForkedCrew | None = None
         self._ends: Any = None
-        self.began_at, self.began_in = began_at, began_in
+        self.began_in = began_in
         self.seconds = 0.0
         self.turn = 0
         self._strategy, self._random, self._length = strategy, Random(seed), length
@@ -621,16 +617,18 @@ class Exploration(Exports):
         )
         return f"{self.verdict}: {found}" + (f"; {self.stopped}" if self.stopped else "")
 
-    def __repr__(self) -> str:
-        lines = [self.sentence, *(repr(each) for each in self.violations[:_SHOWN])]
-        lines += [f"never reached: {name}" for name in self.unreached]
+    def _caption(self) -> str:
+        return self.sentence
+
+    def _lines(self) -> Iterator[str]:
+        yield from map(repr, self.violations[:_SHOWN])
+        yield from (f"never reached: {name}" for name in self.unreached)
         if self.stuck:
             found = plural(len(self.stuck), "state")
-            lines.append(f"{found} in which nothing can happen, though {self.stuck[0].who_waits}")
-        return "\n".join(lines)
+            yield f"{found} in which nothing can happen, though {self.stuck[0].who_waits}"
 
-    def _repr_html_(self) -> str:
-        rows = [
+    def _texts(self) -> list[Sequence[str]]:
+        return [
             (
                 each.invariant,
                 f"{len(each.path)}",
@@ -638,7 +636,6 @@ class Exploration(Exports):
             )
             for each in self.violations
         ]
-        return html_table(("invariant", "commands", "last command"), rows, repr(self).partition("\n")[0])
 
     @property
     def _model(self) -> Model:
@@ -649,8 +646,12 @@ class Exploration(Exports):
 
     def _is_begun_in(self, stepper: Stepper) -> bool:
         """Go to the moment at which it began; whether that is there."""
+        if self.began_in is None:
+            return False
+        trace, index = self.began_in
         with suppress(InvalidValue):
-            return self.began_at is not None and stepper.goto_note(self.began_at) is not None
+            stepper.goto_note(Note("", trace.branch.name, trace[index]))
+            return True
         return False
 
     def _no_return(self, violation: Violation) -> PointOfNoReturn | None:
@@ -668,30 +669,27 @@ class Exploration(Exports):
         return PointOfNoReturn(step, violation.path[step - 1], tuple(instead))
 
 
-class Sweep(Sequence[tuple[Mapping[str, Any], Exploration]]):
-    """Explorations of models of several sizes, in order; `smallest` is the first that is broken."""
+class Sweep(Listing[tuple[Mapping[str, Any], Exploration]], Exports):
+    """Explorations of models of several sizes, in order; `smallest` is the first that is broken.
 
-    def __init__(self, table: Sequence[tuple[Mapping[str, Any], Exploration]]) -> None:
-        self._table = tuple(table)
+    An export has one row per exploration: its arguments, its verdict and its size.
+    """
 
-    def __getitem__(self, index: Any) -> Any:
-        return self._table[index]
-
-    def __len__(self) -> int:
-        return len(self._table)
+    noun, call = "exploration", "sweep"
 
     @property
     def smallest(self) -> Exploration | None:
         """The first exploration with a violation; None where there is none."""
-        return next((each for _, each in self._table if each.verdict == "broken"), None)
+        return next((each for _, each in self if each.verdict == "broken"), None)
 
     def to_pandas(self) -> DataFrame:
-        """One row per exploration: its arguments, its verdict and its size."""
+        """One row per exploration."""
         import pandas as pd
 
-        return pd.DataFrame(self._rows())
+        return pd.DataFrame(self.rows())
 
-    def _rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict per row of `to_pandas`."""
         return [
             {
                 **given,
@@ -700,24 +698,17 @@ class Sweep(Sequence[tuple[Mapping[str, Any], Exploration]]):
                 "transitions": each.transitions,
                 "violations": ", ".join([violation.invariant for violation in each.violations]),
             }
-            for given, each in self._table
+            for given, each in self
         ]
 
     def __repr__(self) -> str:
-        return "\n".join(
-            [
-                ", ".join([f"{name} {value}" for name, value in row.items() if value != ""])
-                for row in self._rows()
-            ]
-        )
+        rows = [[f"{name} {value}" for name, value in row.items() if value != ""] for row in self.rows()]
+        return "\n".join(map(", ".join, rows))
 
     def _repr_html_(self) -> str:
-        rows = self._rows()
-        texts = [
-            tuple([f"{value:,}" if type(value) is int else str(value) for value in row.values()])
-            for row in rows
-        ]
-        return html_table(tuple(rows[0]) if rows else (), texts, "")
+        rows = self.rows()
+        texts = [[f"{it:,}" if type(it) is int else str(it) for it in row.values()] for row in rows]
+        return html_table(tuple(rows[0]) if rows else (), texts)
 
 
 def exploration_of(
@@ -774,7 +765,6 @@ def exploration_of(
             seed=seed,
             length=_WALK if depth is None else depth,
             again=(lambda given: explored(given).resume(limit)) if is_made else None,
-            began_at=_here(begins) if is_a(begins, Displays) else None,
             began_in=(begins.stepper.trace, begins.cursor) if isinstance(begins, Displays) else None,
             workers=workers,
             again_here=begun,
@@ -843,10 +833,6 @@ def _explore_on_cluster(
         ) from died
     finally:
         hosts.close()
-
-
-def _here(lab: Any) -> Note:
-    return Note("", lab.trace.branch.name, lab.moment)
 
 
 def _made(make: Any, given: Mapping[str, Any]) -> Any:
