@@ -221,8 +221,10 @@ def _cell(source: Source, trace: Trace, cursor: int, model: Model) -> list[str]:
     """The lines that make the lab of a trace, and go to a moment of it."""
     source.name(_LAB)
     entries = [entry for entry in trace.branch.inputs if entry.at <= cursor]
-    first = entries[0].before if entries and not entries[0].at else trace[0].run
-    return [*code_lines(_lab(source, first, model), _WIDTH), *_inputs(source, trace, entries, cursor)]
+    return [
+        *code_lines(_lab(source, trace.branch.start, model), _WIDTH),
+        *_inputs(source, trace, entries, cursor),
+    ]
 
 
 def _inputs(source: Source, trace: Trace, entries: Iterable[Entry], cursor: int) -> list[str]:

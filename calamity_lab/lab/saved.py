@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import tempfile
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -54,7 +53,7 @@ from calamity_lab.trace.renewal import Renewed
 from calamity_lab.trace.replay import CommandNumbers, CommandOutcome, Course, Replayed, decided_again
 from calamity_lab.trace.selection import Note, Selection
 from calamity_lab.trace.stepper import Stepper
-from calamity_lab.trace.trace import Branch, Moment, Trace
+from calamity_lab.trace.trace import Branch, Moment, Trace, is_same_moment, shared_length
 
 FORMAT = 1
 _FIRST = "calamity_lab"
@@ -62,6 +61,13 @@ _LONGEST_HEADER = 1_000_000
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN = (type(None), bool, int, str)
 _PARTS = ("aggregates", "commands", "events", "process_managers")
+
+# What a line has under the names of its fields, just as it is.
+_OF_EVENT = ("event_id", "stream_id", "stream_version", "position", "correlation_id", "causation_id")
+_OF_PENDING = ("command_id", "correlation_id", "depth", "once", "deadline")
+_OF_REJECTION = ("stream_id", "position", "number", "command_id")
+_NUMBERS_OF_STACK = ("aggregate_versions", "process_manager_versions", "process_managers_begin")
+_LIMITS = ("cascade_limit", "conflict_limit")
 
 Line = dict[str, Any]
 
@@ -126,10 +132,7 @@ class _Writer:
         self._serializer, self._now = serializer, trace.branch.model
         self._model, self._renew = self._now, Renewed(self._now, self._now).value
         self._branches = list(trace.branches.values())
-        first = self._branches[0]
-        self._start = (
-            first.inputs[0].before if first.inputs and not first.inputs[0].at else first.moments[0].run
-        )
+        self._start = self._branches[0].start
         stack = self._start.stack
         if type(stack.event_store) is not InMemoryEventStore:
             raise InvalidValue(
@@ -170,13 +173,10 @@ class _Writer:
             "stack": {
                 "clock": _clock(stack.clock),
                 "ids": _ids(stack.ids),
-                "aggregate_versions": dict(stack.aggregate_versions),
-                "process_manager_versions": dict(stack.process_manager_versions),
+                **{name: dict(getattr(stack, name)) for name in _NUMBERS_OF_STACK},
+                **{name: getattr(stack, name) for name in _LIMITS},
                 "process_manager_types": [stored_name(cls) for cls in stack.process_manager_types],
-                "process_managers_begin": dict(stack.process_managers_begin),
                 "delivered_upto": list(stack.delivered_upto),
-                "cascade_limit": stack.cascade_limit,
-                "conflict_limit": stack.conflict_limit,
                 "outcomes": {
                     command_id: [outcome.verdict, outcome.reason, self._metadata(outcome.details)]
                     for command_id, outcome in stack.outcomes.items()
@@ -194,15 +194,11 @@ class _Writer:
         for pending, waits in (*entries, *[(each, True) for each in stack.deadlines]):
             yield {
                 "pending": self._message(pending.command),
-                "command_id": pending.command_id,
-                "correlation_id": pending.correlation_id,
-                "depth": pending.depth,
+                **{name: getattr(pending, name) for name in _OF_PENDING},
                 "cause": None if pending.cause is None else pending.cause.position,
                 "sender": None if pending.sender is None else pending.sender.stream_id,
                 "metadata": self._metadata(pending.metadata),
-                "once": pending.once,
                 "due_at": None if pending.due_at is None else pending.due_at.isoformat(),
-                "deadline": pending.deadline,
                 "waits": waits,
             }
 
@@ -211,10 +207,7 @@ class _Writer:
         outcome, command = rejection(kept.rejected), kept.rejected.command
         return {
             "rejection": type(kept.rejected).__name__,
-            "stream_id": kept.stream_id,
-            "position": kept.position,
-            "number": kept.number,
-            "command_id": kept.command_id,
+            **{name: getattr(kept, name) for name in _OF_REJECTION},
             "reason": outcome.reason,
             "details": self._metadata(outcome.details),
             "command": None if command is None else self._message(command),
@@ -222,7 +215,14 @@ class _Writer:
         }
 
     def _branch_lines(self, branch: Branch, earlier: Sequence[Branch]) -> Iterator[Line]:
-        shares = [(*_shared(branch, other), other.name) for other in earlier]
+        shares = [
+            (
+                max(shared_length(branch.moments, other.moments, is_same=is_same_moment) - 1, 0),
+                shared_length(branch.inputs, other.inputs),
+                other.name,
+            )
+            for other in earlier
+        ]
         upto, first, partner = max(shares, default=(0, 0, ""), key=lambda share: share[:2])
         yield {
             "branch": branch.name,
@@ -307,12 +307,7 @@ class _Writer:
     def _event(self, recorded: RecordedEvent) -> Line:
         return {
             "event": self._message(recorded.event),
-            "event_id": recorded.event_id,
-            "stream_id": recorded.stream_id,
-            "stream_version": recorded.stream_version,
-            "position": recorded.position,
-            "correlation_id": recorded.correlation_id,
-            "causation_id": recorded.causation_id,
+            **{name: getattr(recorded, name) for name in _OF_EVENT},
             "recorded_at": recorded.recorded_at.isoformat(),
             "metadata": self._metadata(recorded.metadata),
         }
@@ -338,15 +333,6 @@ class _Writer:
 
     def _metadata(self, known: Mapping[str, Any]) -> Any:
         return json.loads(self._serializer.encode_metadata(known))
-
-
-def _shared(branch: Branch, other: Branch) -> tuple[int, int]:
-    """Up to which moment two branches are the same, and how many inputs they share."""
-    entries = range(min(len(branch.inputs), len(other.inputs)))
-    first = bisect_left(entries, True, key=lambda n: branch.inputs[n] is not other.inputs[n])
-    moments = range(1, min(len(branch.moments), len(other.moments)))
-    upto = bisect_left(moments, True, key=lambda n: branch.moments[n].step is not other.moments[n].step)
-    return upto, first
 
 
 def _clock(clock: Any) -> Line:
@@ -479,20 +465,16 @@ class SavedTrace:
                 pending.append(line)
             else:
                 kind = next(iter(line))
-                state = self._state(line[kind], line["state"])
+                state = self._decoded(line["state"], f"{line[kind]} is left out of the start")
                 states[kind] |= {} if state is None else {line[kind]: state}
         clock, ids = self._sources(given)
         stack = Stack(
             aggregates=states["aggregate"],
             process_managers=states["process_manager"],
-            aggregate_versions=given.get("aggregate_versions", {}),
-            process_manager_versions=given.get("process_manager_versions", {}),
-            process_managers_begin=given.get("process_managers_begin", {}),
             event_store=events,
             clock=clock,
             ids=ids,
-            cascade_limit=given.get("cascade_limit", 500),
-            conflict_limit=given.get("conflict_limit", 10),
+            **_held(given, (*_NUMBERS_OF_STACK, *_LIMITS)),
         )
         past = {recorded.position: recorded for recorded in events}
         agenda = Agenda(self._pending([line for line in pending if not line.get("waits")], past))
@@ -540,26 +522,10 @@ class SavedTrace:
         return RecordedEvent(
             event=event,
             event_type=stored_name(type(event)),
-            event_id=line["event_id"],
-            stream_id=line["stream_id"],
-            stream_version=line["stream_version"],
-            position=line["position"],
-            correlation_id=line["correlation_id"],
-            causation_id=line["causation_id"],
+            **{name: line[name] for name in _OF_EVENT},
             recorded_at=datetime.fromisoformat(line["recorded_at"]),
             metadata=self._metadata(line["metadata"]),
         )
-
-    def _state(self, stream_id: str, saved: list[Any]) -> Any:
-        try:
-            state = self._serializer.decode(saved[0], saved[1], json.dumps(saved[2]))
-        except SerializationError as error:
-            self.problems.append(f"{stream_id} is left out of the start: {error}")
-            return None
-        if isinstance(state, UnknownEvent):
-            self.problems.append(f"{stream_id} is left out of the start: the model has no {saved[0]}")
-            return None
-        return state
 
     def _pending(self, lines: Sequence[Line], events: Mapping[int, RecordedEvent]) -> list[Pending]:
         pending = []
@@ -571,15 +537,11 @@ class SavedTrace:
             pending.append(
                 Pending(
                     command,
-                    line["command_id"],
-                    line["correlation_id"],
-                    line["depth"],
-                    _cause(line, events),
-                    None if sender is None else self._identity(sender),
-                    self._metadata(line["metadata"]),
-                    once=line["once"],
+                    cause=_cause(line, events),
+                    sender=None if sender is None else self._identity(sender),
+                    metadata=self._metadata(line["metadata"]),
                     due_at=None if due_at is None else datetime.fromisoformat(due_at),
-                    deadline=line.get("deadline"),
+                    **_held(line, _OF_PENDING),
                 )
             )
         return pending
@@ -591,12 +553,7 @@ class SavedTrace:
         found: dict[str, tuple[KeptRejection, ...]] = {}
         for line in lines:
             kept = KeptRejection(
-                line["stream_id"],
-                line["position"],
-                line["number"],
-                line["command_id"],
-                self._rejected(line),
-                _cause(line, events),
+                **_held(line, _OF_REJECTION), rejected=self._rejected(line), cause=_cause(line, events)
             )
             found[kept.stream_id] = (*found.get(kept.stream_id, ()), kept)
         return PersistentMap(found)
@@ -637,13 +594,8 @@ class SavedTrace:
     def _command(self, saved: list[Any], which: str) -> Any:
         """The command, or None where the model has no such command any more; then `problems` says so."""
         name, version, held = saved
-        try:
-            command = self._serializer.decode(name, version, json.dumps(held))
-        except SerializationError as error:
-            self.problems.append(f"{which} is left out: {error}")
-            return None
-        if isinstance(command, UnknownEvent):
-            self.problems.append(f"{which} is left out: the model has no command {name}")
+        command = self._decoded(saved, f"{which} is left out", "command ")
+        if command is None:
             return None
         cls = type(command)
         if cls not in self._names:  # worked out once, since it takes as long as deciding a command
@@ -653,6 +605,19 @@ class SavedTrace:
             named = ", ".join(sorted(gone))
             self.problems.append(f"{which}: {name} has no field {named} any more, which is left out")
         return command
+
+    def _decoded(self, saved: list[Any], left_out: str, kind: str = "") -> Any:
+        """An object of its class, or None where the model has none; then `problems` says what is left out."""
+        name, version, held = saved
+        try:
+            made = self._serializer.decode(name, version, json.dumps(held))
+        except SerializationError as error:
+            self.problems.append(f"{left_out}: {error}")
+            return None
+        if isinstance(made, UnknownEvent):
+            self.problems.append(f"{left_out}: the model has no {kind}{name}")
+            return None
+        return made
 
     def _metadata(self, saved: Any) -> Metadata:
         return self._serializer.decode_metadata(json.dumps(saved))
@@ -687,7 +652,7 @@ class SavedTrace:
                 and partner in found
                 and _is_as_saved(made.branches[partner], found[partner], records[partner], upto)
             ):
-                base = _begun(made.branches[partner], upto, line["shared_inputs"])
+                base = made.branches[partner].upto(upto, line["shared_inputs"])
             given, since = (entries[name], -1) if base is None else (own, upto)
             base = replace(
                 blank if base is None else base,
@@ -768,24 +733,18 @@ class SavedTrace:
     def _course(self, records: Sequence[Line], entries: Sequence[Entry]) -> Course:
         """What became of the commands of a branch when it was saved."""
         course, pending = Course(CommandNumbers()), dict[str, Pending]()
-        number = 0
+        course.put(entries)
         for entry in entries:
             put = entry.input
             if isinstance(put, Submitted):
                 for command, command_id in zip(put.commands, put.command_ids, strict=True):
-                    course.submit(command_id, ("submitted", number), number)
                     pending[command_id] = Pending(command, command_id, command_id)
-                    number += 1
             elif (put_id := own_id(put)) is not None:
-                course.submit(put_id, ("put", put_id), None)
                 what = put.fault if isinstance(put, Armed) else Wait(None, put_id)
                 pending[put_id] = Pending(what, put_id, put_id)
         for line in records:
             command_id = line["command"]
-            mine = course.number(command_id)
-            if mine is None:
-                course.submit(command_id, ("before", command_id), None)
-                mine = course.numbers[command_id]
+            mine = course.known(command_id)
             me = pending.setdefault(command_id, Pending(None, command_id, command_id))
             drawn = {each["at"]: each for each in line.get("recorded", ())}
             for fault_id, at in line.get("injected", ()):
@@ -857,15 +816,6 @@ def _is_as_saved(branch: Branch, replayed: Replayed, records: Sequence[Line], up
     return all(step is not None and step.pending.command_id == command_id for command_id, step in steps)
 
 
-def _begun(branch: Branch, upto: int, inputs: int) -> Branch:
-    """What another branch shares with this one: its moments up to there, and so many inputs."""
-    following = branch.inputs[inputs] if inputs < len(branch.inputs) else None
-    there = branch.moments[upto]
-    run = following.before if following is not None and following.at == upto else there.run
-    moments = branch.moments.take(upto).append(Moment(there.step, run, there.decision))
-    return replace(branch, moments=moments, inputs=branch.inputs.take(inputs), index=branch.index_at(upto))
-
-
 def _with_sources(branch: Branch, inputs: Sequence[Line], records: Sequence[Line], since: int) -> Branch:
     """The branch whose times and ids from now on are those that were recorded, where no seed gives them."""
     last = branch.moments[-1]
@@ -907,6 +857,11 @@ def _parsed(text: bytes) -> Line | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _held(line: Line, names: Iterable[str]) -> Line:
+    """What a line has under these names; a file of an earlier version has not all of them."""
+    return {name: line[name] for name in names if name in line}
 
 
 def _cause(line: Line, events: Mapping[int, RecordedEvent]) -> RecordedEvent | None:

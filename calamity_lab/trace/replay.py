@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any, Literal, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidFields, InvalidValue, OutOfRange, Rejected, repr_of
@@ -21,7 +21,6 @@ from calamity_lab.kernel.arguments import are_equal
 from calamity_lab.kernel.faults import Fault, Lose, Redeliver, next_fault
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.memo import Slot
-from calamity_lab.kernel.persistent import PersistentVector
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 from calamity_lab.kernel.run import Run, Wait, advance
 from calamity_lab.kernel.schema import fields_of
@@ -42,7 +41,7 @@ from calamity_lab.trace.inputs import (
     own_id,
 )
 from calamity_lab.trace.renewal import Renewed
-from calamity_lab.trace.trace import Branch, Moment, Trace, Unfinished
+from calamity_lab.trace.trace import Branch, Trace, Unfinished
 
 Renew = Callable[[Any], Any]
 Outcome = Literal["same", "changed", "rejected", "accepted", "new", "gone", "not run"]
@@ -220,6 +219,16 @@ class Course:
     def submit(self, command_id: str, key: Any, root: int | None) -> None:
         self._name(command_id, self.names.of(key, root))
 
+    def put(self, inputs: Iterable[Entry]) -> None:
+        """Name the commands, the faults and the waits of these inputs, which are those of a branch."""
+        numbers = count()
+        for entry in inputs:
+            if isinstance(entry.input, Submitted):
+                for command_id, number in zip(entry.input.command_ids, numbers, strict=False):
+                    self.submit(command_id, ("submitted", number), number)
+            elif (mine := own_id(entry.input)) is not None:
+                self.submit(mine, ("put", mine), None)
+
     def _name(self, command_id: str, number: int) -> None:
         self.numbers[command_id] = number
         self.ids[number] = command_id
@@ -363,9 +372,13 @@ def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) ->
     words = edits.described(submitted_on(branch))
     new = _Replay(names, old)
     name = name or trace.free_name(words)
+    at = branch.inputs[first].at if branch.inputs else 0
+    begun = replace(
+        branch.upto(at, first), name=name, parent=branch.name, forked_at=at, edits=words, unfinished=None
+    )
     if edits:  # from an edit on, the source of ids would draw some that later commands keep
         slots.insert(first, _Slot(slots[first].entry._replace(input=IdsApart(name)), None))
-    new.follow(trace, _begun(branch, first, name, words), slots[first:])
+    new.follow(trace, begun, slots[first:])
     return Replayed(new.trace, tuple(_rows(old, new.course, names)), tuple(new.unplayed), new.error)
 
 
@@ -383,7 +396,7 @@ def reload(trace: Trace, model: Model, start: Run | None = None, **sources: Any)
         branch = branch.unfinished.source
     renewed = Renewed(branch.model, model)
     if start is None:
-        start = renewed.run(branch.inputs[0].before if _begins(branch) else branch.moments[0].run)
+        start = renewed.run(branch.start)
     changes = {name: it for name, it in sources.items() if not are_equal(it, getattr(start.stack, name))}
     if changes:
         start = start._replace(stack=replace(start.stack, **changes))
@@ -406,11 +419,6 @@ def reload(trace: Trace, model: Model, start: Run | None = None, **sources: Any)
     return replace(replayed, trace=trace.on(replace(branch, model=model)))
 
 
-def _begins(branch: Branch) -> bool:
-    """Whether the first input of a branch was put before anything happened."""
-    return bool(branch.inputs) and branch.inputs[0].at == 0
-
-
 def decided_again(trace: Trace, base: Branch, old: Course, inputs: Sequence[Entry]) -> Replayed:
     """The inputs of a run that is no branch of this trace, decided on a branch that begins as ``base``.
 
@@ -424,12 +432,7 @@ def decided_again(trace: Trace, base: Branch, old: Course, inputs: Sequence[Entr
 
 def _course_of(branch: Branch, names: CommandNumbers) -> Course:
     course = Course(names)
-    for number, each in enumerate(submitted_on(branch)):
-        course.submit(each.command_id, ("submitted", number), number)
-    for entry in branch.inputs:
-        mine = own_id(entry.input)
-        if mine is not None:
-            course.submit(mine, ("put", mine), None)
+    course.put(branch.inputs)
     course.follow(branch)
     return course
 
@@ -518,19 +521,6 @@ def _edit(homes: list[_Slot], edits: Edits) -> None:
         slot, i = at(number)
         del slot.items[i]  # type: ignore[union-attr]
         slot.is_edited = True
-
-
-def _begun(branch: Branch, first: int, name: str, edits: str) -> Branch:
-    """The new branch as it is before an input of the old one."""
-    if first >= len(branch.inputs):
-        moments, nothing = branch.moments.take(1), PersistentVector[Entry]()
-        return Branch(name, moments, nothing, branch.index_at(0), branch.model, branch.name, 0, edits)
-    entry = branch.inputs[first]
-    there = branch.moments[entry.at]
-    moments = branch.moments.take(entry.at).append(Moment(there.step, entry.before, there.decision))
-    inputs = branch.inputs.take(first)
-    index = branch.index_at(entry.at)
-    return Branch(name, moments, inputs, index, branch.model, branch.name, entry.at, edits)
 
 
 class _Replay:

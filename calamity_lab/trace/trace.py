@@ -101,6 +101,22 @@ class Branch:
     edits: str = ""
     unfinished: Unfinished | None = None
 
+    @property
+    def start(self) -> Run:
+        """The run before anything was put in."""
+        is_first = bool(self.inputs) and self.inputs[0].at == 0
+        return self.inputs[0].before if is_first else self.moments[0].run
+
+    def upto(self, at: int, inputs: int) -> Branch:
+        """The branch as it was at a moment, after so many inputs."""
+        there, run = self.moments[at], self.moments[at].run
+        if inputs < len(self.inputs) and self.inputs[inputs].at == at:
+            run = self.inputs[inputs].before
+        moments = self.moments.take(at + 1)
+        if run is not there.run:
+            moments = self.moments.take(at).append(replace(there, run=run))
+        return replace(self, moments=moments, inputs=self.inputs.take(inputs), index=self.index_at(at))
+
     def index_at(self, moment: int) -> Index:
         """The index as it was at a moment."""
         if moment == len(self.moments) - 1:
@@ -253,7 +269,7 @@ class Trace:
         The other branch is a new one, or the one that began here with the same input.
         """
         at = a_whole_number("put(at)", at, high=self.last)
-        moment = self[at] if at == self.last else self._before_waiting(at)[0]
+        moment = self[at] if at == self.last else self.branch.upto(at, self._inputs_at(at)).moments[at]
         if not has(entry, "put"):
             raise wrong("put(entry)", entry, "an input, as in Submitted((command,))")
         settled, run = entry.put(moment.run)
@@ -399,25 +415,17 @@ class Trace:
                     return branch
         return None
 
-    def _before_waiting(self, at: int) -> tuple[Moment, int]:
-        """The moment as it was before a wait was put there, and how many inputs the branch had then."""
-        branch, moment = self.branch, self[at]
-        count = bisect_right(branch.inputs, at, key=_at)
-        if moment.run.wait is None or not isinstance(branch.inputs[count - 1].input, Waited):
-            return moment, count
-        return replace(moment, run=branch.inputs[count - 1].before), count - 1
+    def _inputs_at(self, at: int) -> int:
+        """How many inputs the branch had at a moment, without a wait that was put there."""
+        inputs = self.branch.inputs
+        count = bisect_right(inputs, at, key=_at)
+        is_waiting = self[at].run.wait is not None and isinstance(inputs[count - 1].input, Waited)
+        return count - is_waiting
 
     def _forked(self, at: int, name: str) -> Branch:
-        branch = self.branch
-        moment, count = self._before_waiting(at)
-        return Branch(
-            name,
-            branch.moments.take(at + 1) if moment is self[at] else branch.moments.take(at).append(moment),
-            branch.inputs.take(count),
-            branch.index_at(at),
-            branch.model,
-            self._owner(at).name,
-            at,
+        branch = self.branch.upto(at, self._inputs_at(at))
+        return replace(
+            branch, name=name, parent=self._owner(at).name, forked_at=at, edits="", unfinished=None
         )
 
     def _owner(self, at: int) -> Branch:
