@@ -16,6 +16,8 @@ from tests.browser.jupyter import JupyterServer
 from tests.browser.kept_page import Keeper, KeptLabPage
 from tests.browser.kernel_fork import KernelFork
 from tests.browser.lab_page import LabPage
+from tests.browser.notebook_run import NotebookRun
+from tests.browser.plain_page import PlainPage
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,6 +63,16 @@ def lab_page(keeper: Keeper) -> Iterator[LabPage]:
     page = keeper.take()
     yield page
     keeper.give_back(page)
+
+
+@pytest.fixture
+def plain_page(browser: Browser, kernel_fork: KernelFork, tmp_path: Path) -> Iterator[PlainPage]:
+    """A page without JupyterLab, 1200 by 900, for one test; open a notebook in it, which has a kernel."""
+    with NotebookRun(kernel_fork, tmp_path) as run:
+        page = PlainPage(browser.page(), run)
+        yield page
+        page.check()
+        page.page.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from playwright.sync_api import Locator
 
 from calamity_lab.lab.displays import Displays
 from calamity_lab.lab.lab import Lab
-from tests.browser.lab_page import LabPage
+from tests.browser.lab_page import NotebookPage
 from tests.browser.lab_widget import LabWidget
 
 # Two branches, rejections, a process manager at work and one that is done, a command in progress and another
@@ -41,7 +41,7 @@ def single_views() -> list[str]:
 class Gallery:
     """The composite in the first cell, and each single view in a cell of its own."""
 
-    def __init__(self, page: LabPage, *, width: int = 1700) -> None:
+    def __init__(self, page: NotebookPage, *, width: int = 1700) -> None:
         page.resize(width, HEIGHT)
         self.page = page
         self.singles = single_views()

@@ -45,6 +45,7 @@ class KernelFork:
     def __init__(self) -> None:
         # The path of a socket must be short.
         self._folder = tempfile.TemporaryDirectory(prefix="fork-")
+        self._address = str(Path(self._folder.name) / "ask")
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -61,13 +62,16 @@ class KernelFork:
         """Where Jupyter finds the kernel, before all others called python3."""
         return {"JUPYTER_PATH": self._folder.name}
 
+    @property
+    def command(self) -> list[str]:
+        """The words that ask for a kernel and wait until it ends."""
+        return [sys.executable, "-I", "-S", str(ASK), self._address, "-f", "{connection_file}"]
+
     def start(self) -> None:
         """Start the process. Whoever asks before it has imported everything waits."""
-        address = str(Path(self._folder.name) / "ask")
-        command = [sys.executable, "-I", "-S", str(ASK), address, "-f", "{connection_file}"]
-        write_kernel_spec(Path(self._folder.name) / "kernels" / "python3", overrides={"argv": command})
+        write_kernel_spec(Path(self._folder.name) / "kernels" / "python3", overrides={"argv": self.command})
         with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(address)
+            listening.bind(self._address)
             listening.listen()
             number = listening.fileno()
             self._process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -95,16 +96,77 @@ class Watched(Protocol):
     def rest(self) -> None: ...
 
 
-class LabPage:
-    """One browser page with one notebook open in JupyterLab.
+class NotebookPage(ABC):
+    """One browser page with one notebook open, in whatever shows it.
 
     ``page`` is playwright's own, for everything that has no word here.
     """
 
-    def __init__(self, page: Page, server: JupyterServer, guard: Watched) -> None:
+    def __init__(self, page: Page, guard: Watched) -> None:
         self.page = page
-        self.server = server
         self.guard = guard
+
+    @abstractmethod
+    def open(self, notebook: Sequence[str], *, theme: Theme = "light") -> None:
+        """Open a notebook, given by its code cells, in this theme."""
+
+    @abstractmethod
+    def run_all(self) -> None:
+        """Run every cell and wait until all are done; CellFailed carries the traceback of one that is not."""
+
+    @abstractmethod
+    def run_cell(self, source: str) -> int:
+        """Add a cell at the end, run it and wait for it; its index."""
+
+    @abstractmethod
+    def python(self, expression: str) -> str:
+        """The `repr` of a Python expression in the notebook's kernel, asked beside the cells."""
+
+    @abstractmethod
+    def theme(self, theme: Theme) -> None:
+        """Change the theme and wait until it shows."""
+
+    @abstractmethod
+    def cell(self, index: int) -> Locator:
+        """The cell at this index (-1 is the last), so that it is drawn."""
+
+    def output(self, index: int) -> Locator:
+        """What the cell at this index shows below its source."""
+        return self.cell(index).locator(".jp-Cell-outputArea")
+
+    def widget(self, role: Any, name: str | None = None, *, cell: int | None = None) -> Locator:
+        """What has this role and exactly this accessible name in the outputs, not in JupyterLab's bars."""
+        within = self.page.locator(".jp-Cell-outputArea") if cell is None else self.output(cell)
+        return within.get_by_role(role, name=name, exact=True) if name else within.get_by_role(role)
+
+    def button(self, name: str, *, cell: int | None = None) -> Locator:
+        """The button with this name in the outputs."""
+        return self.widget("button", name, cell=cell)
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Give the window another size, in CSS pixels."""
+        self.page.set_viewport_size({"width": width, "height": height})
+
+    def screenshot(self, path: Path | str, *, of: Locator | None = None) -> None:
+        """Save a picture (PNG) of the window, or of one thing on it."""
+        if of is None:
+            self.page.screenshot(path=path)
+        else:
+            of.screenshot(path=path)
+
+    def check(self) -> None:
+        """Raise an AssertionError if the page asked another machine for anything, or raised an error."""
+        # One round trip, after which the page has reported everything before.
+        self.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 0))")
+        self.guard.check()
+
+
+class LabPage(NotebookPage):
+    """One browser page with one notebook open in JupyterLab."""
+
+    def __init__(self, page: Page, server: JupyterServer, guard: Watched) -> None:
+        super().__init__(page, guard)
+        self.server = server
         self.opened: list[str] = []
 
     def open(self, notebook: str | Sequence[str], *, theme: Theme = "light") -> None:
@@ -122,40 +184,25 @@ class LabPage:
         self.page.evaluate("async () => { await window.jupyterapp.restored; }")
 
     def run_all(self, *, timeout: float = 120.0) -> None:
-        """Run every cell and wait until all are done; CellFailed carries the traceback of one that is not."""
         self.script(RUN_ALL, timeout=timeout)
         self._raise_faults()
 
     def run_cell(self, source: str, *, timeout: float = 60.0) -> int:
-        """Add a cell at the end, run it and wait for it; its index."""
         index = int(self.script(RUN_CELL, source, timeout=timeout))
         self._raise_faults()
         return index
 
     def python(self, expression: str, *, timeout: float = 60.0) -> str:
-        """The `repr` of a Python expression in the notebook's kernel, asked beside the cells."""
         answer = self.script(PYTHON, expression, timeout=timeout)
         if answer["status"] != "ok":
             raise CellFailed(f"{expression}: {answer['ename']}: {answer['evalue']}")
         return str(answer["data"]["text/plain"])
 
     def theme(self, theme: Theme) -> None:
-        """Change JupyterLab's theme and wait until it shows."""
         self.script(THEME, THEMES[theme])
 
-    def resize(self, width: int, height: int = 900) -> None:
-        """Give the window another size, in CSS pixels."""
-        self.page.set_viewport_size({"width": width, "height": height})
-
-    def screenshot(self, path: Path | str, *, of: Locator | None = None) -> None:
-        """Save a picture (PNG) of the window, or of one thing on it."""
-        if of is None:
-            self.page.screenshot(path=path)
-        else:
-            of.screenshot(path=path)
-
     def cell(self, index: int) -> Locator:
-        """The cell at this index (-1 is the last), scrolled into sight: JupyterLab draws what is near."""
+        """The cell, scrolled into sight: JupyterLab draws what is near."""
         shown = self.script(
             "const all = panel().content.widgets; const index = given < 0 ? all.length + given : given;"
             "await panel().content.scrollToItem(index, 'smart'); return index;",
@@ -163,29 +210,10 @@ class LabPage:
         )
         return self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{shown}"]')
 
-    def output(self, index: int) -> Locator:
-        """What the cell at this index shows below its source."""
-        return self.cell(index).locator(".jp-Cell-outputArea")
-
-    def widget(self, role: Any, name: str | None = None, *, cell: int | None = None) -> Locator:
-        """What has this role and exactly this accessible name in the outputs, not in JupyterLab's bars."""
-        within = self.page.locator(".jp-Cell-outputArea") if cell is None else self.output(cell)
-        return within.get_by_role(role, name=name, exact=True) if name else within.get_by_role(role)
-
-    def button(self, name: str, *, cell: int | None = None) -> Locator:
-        """The button with this name in the outputs."""
-        return self.widget("button", name, cell=cell)
-
     def close(self) -> None:
         """Close the page and end its kernels."""
         self.page.close()
         self.server.end_kernels(self.opened)
-
-    def check(self) -> None:
-        """Raise an AssertionError if the page asked another machine for anything, or raised an error."""
-        # One round trip, after which the page has reported everything before.
-        self.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 0))")
-        self.guard.check()
 
     def _raise_faults(self) -> None:
         for fault in self.script(FAULTS):

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.lab_page import LabPage
+from tests.browser.lab_page import NotebookPage
 
 BANK = """
 from calamity_lab import Lab
@@ -66,7 +66,7 @@ class Composite(ABC):
 class LabWidget(Composite):
     """The widget in one cell of an open notebook."""
 
-    def __init__(self, page: LabPage, cell: int = 0) -> None:
+    def __init__(self, page: NotebookPage, cell: int = 0) -> None:
         self.page = page
         self.cell = cell
         self.root = page.output(cell).locator(".cl-root")

@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.browser.accessibility import ALL, CONTRAST, QUICK, ask, axe, faint
+from tests.browser.browser import Browser
 from tests.browser.gallery import Gallery
-from tests.browser.kept_page import Keeper
+from tests.browser.kernel_fork import KernelFork
 from tests.browser.lab_page import Theme
-
-ASK = Path(__file__).with_name("accessibility.js").read_text(encoding="utf-8")
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-# Only within our widgets: what JupyterLab does is not ours. `target-size` must be asked for.
-RUN_AXE = """
-async selector => {
-  const rules = {'target-size': {enabled: true}};
-  const found = await axe.run(selector, {resultTypes: ['violations', 'incomplete'], rules});
-  const problems = [...found.violations, ...found.incomplete].flatMap(({id, help, nodes}) =>
-    nodes.map(node => `${id}: ${help}: ${node.html.slice(0, 160)}`));
-  return [found.passes.length, problems];
-}
-"""
+from tests.browser.notebook_run import NotebookRun
+from tests.browser.plain_page import PlainPage
 
 
 @pytest.fixture(scope="module")
-def gallery(keeper: Keeper) -> Iterator[Gallery]:
+def gallery(
+    browser: Browser, kernel_fork: KernelFork, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gallery]:
     """One page for all of these tests; none changes what another one needs."""
-    page = keeper.take()
-    yield Gallery(page)
-    page.page.evaluate("() => { delete window.axe; delete window.accessibility; }")
-    keeper.give_back(page)
+    with NotebookRun(kernel_fork, tmp_path_factory.mktemp("gallery")) as run:
+        page = PlainPage(browser.page(), run)
+        yield Gallery(page)
+        page.check()
+        page.page.close()
 
 
 @pytest.fixture(params=["light", "dark"], scope="module")
@@ -44,23 +36,6 @@ def theme(request: pytest.FixtureRequest, gallery: Gallery) -> Theme:
     gallery.page.theme(chosen)
     gallery.settle()
     return chosen
-
-
-def axe(gallery: Gallery, selector: str) -> list[str]:
-    """What axe finds wrong, or cannot decide, within what this selects."""
-    page = gallery.page.page
-    if not page.evaluate("() => 'axe' in window"):
-        page.evaluate(AXE)
-    passes, found = page.evaluate(RUN_AXE, selector)
-    assert passes > 10, "axe has looked at something"
-    return list(found)
-
-
-def ask(widgets: Locator, question: str, given: Any = None) -> Any:
-    """What the page answers, of these widgets, to a question of `accessibility.js`."""
-    if not widgets.page.evaluate("() => 'accessibility' in window"):
-        widgets.page.evaluate(ASK)
-    return widgets.evaluate_all(f"(roots, given) => accessibility.{question}(roots, given)", given)
 
 
 def open_tab(gallery: Gallery, name: str) -> None:
@@ -78,22 +53,25 @@ def form_with_errors(gallery: Gallery) -> Locator:
 
 
 def test_axe_finds_nothing_wrong_and_all_text_can_be_read_in_any_view(gallery: Gallery, theme: Theme) -> None:
+    page, rules = gallery.page.page, ALL if theme == "light" else CONTRAST
     for tab in gallery.tabs:
         open_tab(gallery, tab)
-        # With the first tab all widgets of the page, then only what has changed.
-        scope = ".cl-root" if tab == gallery.tabs[0] else ".cl-face-lab .cl-tabbed"
-        assert axe(gallery, scope) == [], tab
-        checked, faint = ask(gallery.page.page.locator(scope), "faint", 4.5)
-        assert checked > 10
-        assert faint == [], tab
-        assert ask(gallery.page.page.locator(scope), "small") == [], tab
+        if tab == gallery.tabs[0]:
+            # All widgets of the page, and so all views.
+            scope = ".cl-root"
+            assert axe(page, scope, rules) == []
+        else:
+            scope = ".cl-face-lab .cl-tabbed"
+            assert theme == "dark" or axe(page, scope, QUICK) == [], tab
+        assert faint(page.locator(scope)) == [], tab
+        assert ask(page.locator(scope), "small") == [], tab
     form_with_errors(gallery)
-    assert axe(gallery, ".cl-face-lab .cl-command") == []
+    assert axe(page, ".cl-face-lab .cl-command", rules) == []
     gallery.lab.root.get_by_role("button", name="Keys", exact=True).click()
-    assert axe(gallery, ".cl-face-lab .cl-help") == []
-    assert ask(gallery.lab.root, "faint", 4.5)[1] == []
+    assert axe(page, ".cl-face-lab .cl-help", rules) == []
+    assert faint(gallery.lab.root) == []
     assert ask(gallery.lab.root, "small") == []
-    gallery.page.page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
 
 
 def test_the_tab_key_reaches_all_that_can_be_acted_on_and_leads_out_again(gallery: Gallery) -> None:
@@ -181,7 +159,7 @@ def test_with_forced_colours_shapes_stand_out_and_what_is_chosen_is_said_by_line
     page, root = gallery.page.page, gallery.lab.root
     open_tab(gallery, "Log")
     page.emulate_media(forced_colors="active", color_scheme=scheme)
-    assert ask(gallery.widgets, "faint", 4.5)[1] == []
+    assert faint(gallery.widgets) == []
     shapes = ask(gallery.widgets, "shapes", ".cl-glyph path, .cl-mark path, .cl-node-shape, .cl-icon path")
     assert len(shapes) > 50
     assert min(shapes) >= 3

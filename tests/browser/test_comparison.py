@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import axe
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
-from tests.browser.test_accessibility import AXE, RUN_AXE
 from tests.views.test_comparison import edited_bank
 
 
@@ -74,10 +74,6 @@ def test_branches_are_compared_by_the_keyboard(browser: Browser) -> None:
     page.keyboard.press("Enter")
     bare.settle()
     assert (bare.moment, lab.trace.branch.name) == (18, "poor")
-    page.evaluate(AXE)
-    passes, found = page.evaluate(RUN_AXE, ".cl-compare")
-    assert passes > 10
-    # Of a text in a drawing axe cannot tell what is behind it; these have the colours of the timeline.
-    assert [each for each in found if "<text" not in each] == []
+    assert axe(page, ".cl-compare") == []
     bare.check()
     page.close()

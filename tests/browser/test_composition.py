@@ -12,9 +12,9 @@ from calamity_lab.examples import bank
 from calamity_lab.examples.bank import BankAccount, CreateAccount, DepositFunds
 from calamity_lab.lab import Lab
 from calamity_lab.views.state import state
+from tests.browser.accessibility import BUT_CONTRAST, ask, axe, faint
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
-from tests.browser.test_accessibility import AXE, RUN_AXE, ask
 
 # What of a root can be pressed or read and lies outside of it, or over something else that can be pressed.
 CLASHES = """
@@ -70,13 +70,8 @@ def bare(shared: BarePage) -> BarePage:
 
 
 def wrong(bare: BarePage) -> list[str]:
-    """What axe or our own questions find; contrast is asked by ours, as axe cannot tell an arrow's."""
-    if not bare.page.evaluate("() => 'axe' in window"):
-        bare.page.evaluate(AXE)
-    passes, found = bare.page.evaluate(RUN_AXE, ".cl-root")
-    assert passes > 10
-    faint, small = ask(bare.root, "faint", 4.5)[1], ask(bare.root, "small")
-    return [each for each in [*found, *faint, *small] if not each.startswith("color-contrast")]
+    """What axe or our own questions find."""
+    return [*axe(bare.page, ".cl-root", BUT_CONTRAST), *faint(bare.root), *ask(bare.root, "small")]
 
 
 def box(node: Locator) -> dict[str, Any]:

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
+from tests.browser.accessibility import faint
 from tests.browser.browser import Browser, Guard
 from tests.browser.jupyter import NotebookServer
 from tests.browser.lab_widget import BANK, LabWidget, state_in
 from tests.browser.marimo_server import MarimoServer
-
-ASK = Path(__file__).with_name("accessibility.js").read_text(encoding="utf-8")
-
-
-def faint(roots: Locator) -> list[str]:
-    """The texts within these widgets that can hardly be read."""
-    roots.page.evaluate(ASK)
-    checked, found = roots.evaluate_all("(roots, least) => accessibility.faint(roots, least)", 4.5)
-    assert checked > 10
-    return list(found)
 
 
 def test_notebook_7_shows_the_lab_steps_it_and_hides_its_picture(browser: Browser, tmp_path: Path) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.lab_page import CellFailed, LabPage
+from tests.browser.lab_page import CellFailed, LabPage, NotebookPage
 from tests.browser.lab_widget import BANK, LabWidget
+from tests.browser.plain_page import PlainPage
 
 
-def opened(lab_page: LabPage, *cells: str) -> LabWidget:
-    lab_page.open([BANK, *cells])
-    lab_page.run_all()
-    return LabWidget(lab_page)
+def opened(page: NotebookPage, *cells: str) -> LabWidget:
+    page.open([BANK, *cells])
+    page.run_all()
+    return LabWidget(page)
 
 
-def test_a_lab_moved_from_python_shows_where_it_is(lab_page: LabPage) -> None:
-    widget = opened(lab_page)
-    lab_page.run_cell("for _ in range(200):\n    lab.step_in() if not lab.stepper.at_end else None")
+def test_a_lab_moved_from_python_shows_where_it_is(plain_page: PlainPage) -> None:
+    widget = opened(plain_page)
+    plain_page.run_cell("for _ in range(200):\n    lab.step_in() if not lab.stepper.at_end else None")
     widget.settle()
     assert widget.moment > 60
     assert "BankAccount-bob" in widget.state()
@@ -54,24 +55,24 @@ PLOTS = """
 """
 
 
-SHOW = "shown => { document.querySelector('.jp-Notebook').style.display = shown ? '' : 'none'; }"
+SHOW = "shown => { document.querySelector('main').style.display = shown ? '' : 'none'; }"
 
 
 def test_a_timeline_whose_events_came_before_it_could_be_seen_is_as_wide_as_its_place(
-    lab_page: LabPage,
+    plain_page: PlainPage,
 ) -> None:
-    lab_page.resize(1900, 2000)
-    lab_page.open([BANK])
-    lab_page.run_all()
-    LabWidget(lab_page).press("Resume")
+    plain_page.resize(1900, 2000)
+    plain_page.open([BANK])
+    plain_page.run_all()
+    LabWidget(plain_page).press("Resume")
     # As when a notebook is opened again with its kernel: Python knows already what the page will ask for.
-    lab_page.page.evaluate(SHOW, False)
-    lab_page.run_cell("lab")
-    lab_page.page.wait_for_timeout(500)
-    lab_page.page.evaluate(SHOW, True)
-    LabWidget(lab_page, 1).settle()
-    lab_page.page.wait_for_timeout(300)
-    plots = lab_page.page.evaluate(PLOTS)
+    plain_page.page.evaluate(SHOW, False)
+    plain_page.run_cell("lab")
+    plain_page.page.wait_for_timeout(500)
+    plain_page.page.evaluate(SHOW, True)
+    LabWidget(plain_page, 1).settle()
+    plain_page.page.wait_for_timeout(300)
+    plots = plain_page.page.evaluate(PLOTS)
     assert len(plots) == 2
     assert all(plot == place > 500 for plot, place in plots), plots
 
@@ -96,17 +97,17 @@ def test_a_notebook_opened_again_with_its_kernel_shows_the_timeline_as_wide_as_i
 
 
 def test_a_model_that_raises_names_its_cell_and_line_at_the_foot_and_below_the_cell(
-    lab_page: LabPage,
+    plain_page: PlainPage,
 ) -> None:
     broken = "def execute(self, command):\n    return {}['x']\nbank.BankAccount.execute = execute"
-    lab_page.open([BANK, broken])
-    lab_page.run_all()
-    widget = LabWidget(lab_page)
+    plain_page.open([BANK, broken])
+    plain_page.run_all()
+    widget = LabWidget(plain_page)
     widget.press("Step over")
     widget.settle()
     assert "BankAccount.execute raised KeyError: 'x' in cell In [2], line 2, for " in widget.fact
     with pytest.raises(CellFailed) as failed:
-        lab_page.run_cell("lab.step()")
+        plain_page.run_cell("lab.step()")
     shown = str(failed.value).splitlines()[1:]
     assert shown[:4] == [
         "Cell In [3], line 1",

@@ -14,9 +14,9 @@ from calamity_lab.kernel.clocks_and_ids import seeded_ids, ticking_clock
 from calamity_lab.lab import Lab
 from calamity_lab.views.process_graph import ProcessGraphView, process_graph
 from calamity_lab.widgets.view_widget import ViewWidget
+from tests.browser.accessibility import BUT_CONTRAST, axe
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
-from tests.browser.test_accessibility import AXE, RUN_AXE
 
 # Of each node what is written above it, and how it is named to those who do not see it.
 NODES = """
@@ -115,11 +115,7 @@ def test_a_node_takes_a_breakpoint_by_mouse_and_gives_it_back_by_keys(browser: B
     expect(bare.root.get_by_role("checkbox", name="breakpoint WithdrawFunds")).to_be_checked()
     expect(instance).to_have_value("Transfer-rent")
     expect(panel.get_by_role("heading", level=2)).to_be_focused()
-    bare.page.evaluate(AXE)
-    passes, found = bare.page.evaluate(RUN_AXE, ".cl-graph-scroll")
-    assert passes > 5
-    # axe cannot decide on the contrast of drawn text; test_accessibility.py measures it
-    assert [each for each in found if not each.startswith("color-contrast")] == []
+    assert axe(bare.page, ".cl-graph-scroll", BUT_CONTRAST) == []
 
     bare.root.get_by_role("checkbox", name="breakpoint WithdrawFunds").click()
     bare.settle()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.lab_page import LabPage
+from tests.browser.plain_page import PlainPage
 from tests.browser.test_tutorials import ShownLab
 from tests.lab.test_magics import MODEL, STRICT
 
@@ -20,21 +20,25 @@ NOTED = STRICT.replace(
 
 
 def test_a_mended_class_is_taken_by_the_lab_that_is_shown_and_run_all_sends_nothing_twice(
-    lab_page: LabPage,
+    plain_page: PlainPage,
 ) -> None:
-    lab_page.open([MODEL, LAB, SEND, SHOW])
-    lab_page.run_all()
-    lab, status = ShownLab(lab_page.output(3)), lab_page.output(3).get_by_role("status").first
+    plain_page.open([MODEL, LAB, SEND, SHOW])
+    plain_page.run_all()
+    lab, status = ShownLab(plain_page.output(3)), plain_page.output(3).get_by_role("status").first
     expect(status).to_contain_text("Deposit accepted, 1 event, Account-1 now has balance 55")
-    lab_page.run_cell(NOTED)
-    said = lab_page.output(lab_page.run_cell("%lab"))
+    plain_page.run_cell(NOTED)
+    said = plain_page.output(plain_page.run_cell("%lab"))
     expect(said).to_contain_text("the first difference is at step 7: Deposit is now rejected")
     expect(status).to_contain_text("the first difference is at step 7: Deposit is now rejected")
-    expect(lab_page.output(3).get_by_label("note", exact=True)).to_be_visible()  # the form has the new field
+    expect(
+        plain_page.output(3).get_by_label("note", exact=True)
+    ).to_be_visible()  # the form has the new field
     lab.press("Rewind")
     lab.press_to_the_end("Step over")
-    assert lab_page.python("(lab.trace.branch.name, len(lab.events))") == "('branch 1', 1)"
+    assert plain_page.python("(lab.trace.branch.name, len(lab.events))") == "('branch 1', 1)"
 
-    lab_page.run_all()
-    expect(lab_page.output(2)).to_contain_text("This cell sent 2 commands before, and %lab has replayed them")
-    assert lab_page.python("(len(lab.submitted), len(lab.events), lab.cursor)") == "(2, 1, 8)"
+    plain_page.run_all()
+    expect(plain_page.output(2)).to_contain_text(
+        "This cell sent 2 commands before, and %lab has replayed them"
+    )
+    assert plain_page.python("(len(lab.submitted), len(lab.events), lab.cursor)") == "(2, 1, 8)"

@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 
 from calamity_lab.lab import Lab
 from tests import holds
+from tests.browser.accessibility import axe
 from tests.browser.bare_page import BarePage
 from tests.browser.browser import Browser
-from tests.browser.test_accessibility import AXE, RUN_AXE
 from tests.holds import HoldSeat, theatre
 
 
@@ -35,9 +35,7 @@ def test_a_person_sees_what_is_due_and_lets_time_pass(bare: BarePage) -> None:
     expect(wait).to_have_attribute(
         "title", "Wait until reminder of Holding-A1 is due: 2026-01-01 00:10:00 UTC (in 9 min 59 s) (w)"
     )
-    bare.page.evaluate(AXE)
-    _, problems = bare.page.evaluate(RUN_AXE, ".cl-next")
-    assert problems == []
+    assert axe(bare.page, ".cl-next") == []
     bare.press("Wait")
     assert [type(each).__name__ for each in bare.lab.agenda] == ["RemindGuest"]
     expect(bare.root.get_by_role("status")).to_contain_text("9 min 59 s passed")

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.bare_page import BarePage
 from tests.browser.lab_page import LabPage
 from tests.browser.lab_widget import BANK, Composite, LabWidget
+from tests.browser.plain_page import PlainPage
 
 CELLS = (
     "window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"
@@ -19,6 +20,13 @@ def widget(lab_page: LabPage) -> LabWidget:
     lab_page.open([BANK, "'a cell below'", "'another'"])
     lab_page.run_all()
     return LabWidget(lab_page)
+
+
+@pytest.fixture
+def plain_widget(plain_page: PlainPage) -> LabWidget:
+    plain_page.open([BANK])
+    plain_page.run_all()
+    return LabWidget(plain_page)
 
 
 def press(widget: Composite, key: str) -> int:
@@ -107,28 +115,30 @@ def test_slash_searches_and_g_goes_to_a_moment(bare: BarePage) -> None:
     assert press(bare, "Enter") == 17
 
 
-def test_the_help_opens_and_closes_and_gives_the_focus_back(lab_page: LabPage, widget: LabWidget) -> None:
-    button = widget.root.get_by_role("button", name="Step over", exact=True)
+def test_the_help_opens_and_closes_and_gives_the_focus_back(
+    plain_page: PlainPage, plain_widget: LabWidget
+) -> None:
+    button = plain_widget.root.get_by_role("button", name="Step over", exact=True)
     button.focus()
-    lab_page.page.keyboard.press("?")
-    dialog = widget.root.get_by_role("dialog", name="Keys")
+    plain_page.page.keyboard.press("?")
+    dialog = plain_widget.root.get_by_role("dialog", name="Keys")
     expect(dialog).to_be_visible()
-    lab_page.page.keyboard.press(".")
-    lab_page.page.keyboard.press("Escape")
+    plain_page.page.keyboard.press(".")
+    plain_page.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
-    assert lab_page.python("lab.cursor") == "0", "while the help is open, keys do not act behind it"
-    lab_page.page.keyboard.press("?")
+    assert plain_page.python("lab.cursor") == "0", "while the help is open, keys do not act behind it"
+    plain_page.page.keyboard.press("?")
     expect(dialog).to_be_visible()
-    widget.root.get_by_role("status").click()
+    plain_widget.root.get_by_role("status").click()
     expect(dialog).to_be_hidden()
 
 
 def test_the_help_closes_at_a_press_anywhere_beside_it_and_at_its_button(
-    lab_page: LabPage, widget: LabWidget
+    plain_page: PlainPage, plain_widget: LabWidget
 ) -> None:
-    dialog = widget.root.get_by_role("dialog", name="Keys")
-    button = widget.root.locator(".cl-help-button")
+    dialog = plain_widget.root.get_by_role("dialog", name="Keys")
+    button = plain_widget.root.locator(".cl-help-button")
     button.click()
     expect(dialog).to_be_visible()
     dialog.get_by_role("heading").click()
@@ -137,7 +147,7 @@ def test_the_help_closes_at_a_press_anywhere_beside_it_and_at_its_button(
     expect(dialog).to_be_hidden()
     button.click()
     expect(dialog).to_be_visible()
-    lab_page.page.locator("#jp-main-statusbar").click()
+    plain_page.page.locator("footer").click()
     expect(dialog).to_be_hidden()
 
 
