@@ -141,7 +141,7 @@ class ShownMapping(Shown, Mapping[str, _Row], Generic[_Row]):
         return list(self)
 
 
-class Table(Exports, ABC):
+class ExportedTable(Exports, ABC):
     """What leaves the lab as another table, which is made when it is asked for."""
 
     @abstractmethod
@@ -156,7 +156,7 @@ class Table(Exports, ABC):
         return self._table().rows()
 
 
-class States(ShownMapping[Any], Table):
+class States(ShownMapping[Any], ExportedTable):
     """States by stream id, as in ``lab.aggregates["BankAccount-1"]``.
 
     An export, such as `to_pandas`, has every state up to the cursor, not only the current ones: one row per
@@ -205,7 +205,7 @@ class States(ShownMapping[Any], Table):
         return _caption(len(self), self._noun)
 
 
-class Steps(Listing[Step], Table):
+class Steps(Listing[Step], ExportedTable):
     """The steps up to the cursor, or some of them; an export, such as `to_pandas`, has one row per step."""
 
     noun, call = "step", "steps"
@@ -226,7 +226,7 @@ class Steps(Listing[Step], Table):
         return _caption(len(self), "step", "last")
 
 
-class PendingCommands(Listing[Any], Table):
+class PendingCommands(Listing[Any], ExportedTable):
     """The commands on the agenda, in order; ``pending`` also has their ids and causes.
 
     An export has one row per pending command, with its fields; the command of a deadline has ``due_at``.
@@ -262,7 +262,7 @@ class PendingCommands(Listing[Any], Table):
         return [(str(n), format_value(each.command, _LENGTH), origin(each)) for n, each in first]
 
 
-class SetDeadlines(Listing[Pending], Table):
+class SetDeadlines(Listing[Pending], ExportedTable):
     """The deadlines that are set, in order of when they are due; ``now`` is the time of the clock.
 
     Each is a pending command with ``due_at``, its name ``deadline``, and its ``sender``, which set it. An
