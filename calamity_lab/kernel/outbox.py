@@ -30,6 +30,7 @@ from calamity_lab.errors import (
     ModelError,
     Rejected,
     SerializationError,
+    StoreError,
     UnknownName,
     WrongMark,
 )
@@ -412,6 +413,21 @@ def kept_rejection(stack: Stack, pending: Pending, sender: Identity, rejected: R
             stack.event_store.as_kept(rejected),
         )
     return KeptRejection(stream_id, position, number + 1, pending.command_id, rejected, pending.cause)
+
+
+def check_another(stack: Stack, refused: KeptRejection) -> None:
+    """Raise where a store refused to keep a rejection, and would be asked for the same once more."""
+    name = refused.stream_id.partition("-")[0]
+    index = [stored_name(cls) for cls in stack.process_manager_types].index(name)
+    mark, number = stack.delivered_upto[index], known_rejections(stack, name).number
+    if (mark, number) == (refused.position, refused.number - 1):
+        raise StoreError(
+            f"{type(stack.event_store).__name__}.settle(..., kept=...) returned None for the rejection number "
+            f"{refused.number} of {name} at position {mark}, so another process should have been first; but "
+            f"marks() and rejections() say that the mark is at {mark} and the last rejection is number "
+            f"{number}. Let settle() keep the rejection then: see DurableEventStore in "
+            "calamity_lab.kernel.outbox"
+        )
 
 
 def hand_on(

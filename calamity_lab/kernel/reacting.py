@@ -283,7 +283,11 @@ def _answer_rejection(run: Run, decision: Refused, sender: Identity, instance: A
         return settled_before(run, pending, before.outcome)
     if settled is None:  # another process was first
         step, run = _catch_up_sender(run, decision, sender)
-        return compensate(run, decision) if step is None else (step, run)
+        if step is not None:
+            return step, run
+        if kept is not None:
+            outbox.check_another(run.stack, kept)
+        return compensate(run, decision)
     if instance is None:
         ignored = Ignored(index, pending, sender, rejected, None, None)
         return ignored, Run(settled, run.agenda, ignored, index)

@@ -21,7 +21,7 @@ from calamity_lab import (
     seeded_ids,
     ticking_clock,
 )
-from calamity_lab.errors import CommitConflict, InvalidModel, InvalidValue, UnknownName
+from calamity_lab.errors import CommitConflict, InvalidModel, InvalidValue, StoreError, UnknownName
 from calamity_lab.kernel.outbox import rejection
 from calamity_lab.kernel.recorded import KeptRejection
 from calamity_lab.kernel.recovery import rebuild, recover
@@ -249,6 +249,16 @@ def test_what_is_kept_of_a_rejection_is_what_the_instance_is_given(store: SQLEve
 class Choosy(Clerk):
     def apply(self, event: Ordered | SoldOut, recorded: RecordedEvent) -> Any:  # type: ignore[override]
         return self
+
+
+def test_a_store_that_refuses_a_rejection_for_no_reason_is_told_so(
+    store: SQLEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = store.settle
+    refused = lambda *given, **more: None if more.get("kept") else settle(*given, **more)  # noqa: E731
+    monkeypatch.setattr(store, "settle", refused)
+    with pytest.raises(StoreError, match=r"settle\(.*number 1 of Clerk at position 1.* the mark is at 1 and"):
+        carried_out(shop(store), [Order("1", (9,))])
 
 
 def test_a_class_that_names_a_subclass_of_rejected_is_refused_by_name(store: SQLEventStore) -> None:
