@@ -230,15 +230,10 @@ class InMemoryEventStore:
         return store
 
     def _proposed(self, events: list[Any]) -> tuple[list[ProposedEvent], InMemoryEventStore]:
-        """Bare events dressed with the store's own ids and time; the first is the root of what follows."""
-        now, clock = read(self._clock)
-        fresh, ids = draw(self._ids, len(events))
+        """The events with ids and a time of the store, and a store whose sources go on from there."""
         store = self._with(self._log, self._streams)
-        store._clock, store._ids = clock, ids
-        return [
-            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
-            for event, id_ in zip(events, fresh, strict=True)
-        ], store
+        proposals, store._clock, store._ids = dressed(events, self._clock, self._ids)
+        return proposals, store
 
 
 def _restored(log: list[RecordedEvent], subscribers: dict[Any, Any], clock: Any, ids: Any) -> Any:
@@ -291,20 +286,30 @@ def checked_proposals(given: Any) -> list[ProposedEvent]:
     return a_list("record(proposals)", given, "[ProposedEvent(...)]", of=ProposedEvent)
 
 
-def dressed(event: Any, bare: ProposedEvent) -> ProposedEvent:
+def dressed(events: list[Any], clock: Any, ids: Any) -> tuple[list[ProposedEvent], Any, Any]:
+    """Bare events with ids and a time from these sources, and the sources as they go on from there.
+
+    The id of the first event is the correlation id of all: it is the root of what follows.
+    """
+    now, clock = read(clock)
+    fresh, ids = draw(ids, len(events))
+    bare = [
+        ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA)
+        for event, id_ in zip(events, fresh, strict=True)
+    ]
+    return list(map(_with_what_is_known, events, bare)), clock, ids
+
+
+def _with_what_is_known(event: Any, bare: ProposedEvent) -> ProposedEvent:
     """The event with what is known of it, where anything is; else ``bare``."""
     if isinstance(event, ProposedEvent):
         return event
-    if is_a(event, RecordedEvent):  # recorded elsewhere: it keeps what is known of it
-        return ProposedEvent(
-            event.event,
-            event.event_id,
-            event.correlation_id,
-            event.causation_id,
-            event.recorded_at,
-            event.metadata,
-        )
-    return bare
+    return proposed_again(event) if is_a(event, RecordedEvent) else bare
+
+
+def proposed_again(recorded: RecordedEvent) -> ProposedEvent:
+    """An event that was recorded elsewhere, with all but its stream, version and position."""
+    return ProposedEvent(*[getattr(recorded, name) for name in ProposedEvent._fields])
 
 
 def checked_stream_id(given: Any, asked: str) -> str:

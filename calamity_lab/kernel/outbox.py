@@ -422,7 +422,7 @@ def check_another(stack: Stack, refused: KeptRejection) -> None:
     mark, number = stack.delivered_upto[index], known_rejections(stack, name).number
     if (mark, number) == (refused.position, refused.number - 1):
         raise StoreError(
-            f"{type(stack.event_store).__name__}.settle(..., kept=...) returned None for the rejection number "
+            f"{type(stack.event_store).__name__}.settle(..., kept=...) returned None for rejection number "
             f"{refused.number} of {name} at position {mark}, so another process should have been first; but "
             f"marks() and rejections() say that the mark is at {mark} and the last rejection is number "
             f"{number}. Let settle() keep the rejection then: see DurableEventStore in "

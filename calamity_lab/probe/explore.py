@@ -40,6 +40,7 @@ Time = Literal["any", "idle"]
 """When time may pass to the next deadline: at any moment, or only when nothing else can happen."""
 
 Predicate = Callable[[Stack], Any]
+Held = tuple[Run, tuple[int, ...]]
 Offer = Callable[[Stack], Iterable[Any]]
 
 # How much of the longest path is followed to see what grew, and how much of that is named.
@@ -231,9 +232,10 @@ class Explorer:
         self._slots: dict[tuple[str, bool], int] = {("", False): 0}
         self._slot_names: list[tuple[str, bool]] = [("", False)]
         self._bases: list[int] = [-1]
-        # The states to look at, each with its run; without one where another process has the run.
-        self._waiting: deque[tuple[int, Any, tuple[int, ...]]] = deque()
-        self._cut = 0
+        # The states to look at, in order, each with its run and its numbers; without these where another
+        # process has the run. And how many were not looked at, since they are as deep as was asked for.
+        self.waiting: deque[tuple[int, Any, tuple[int, ...]]] = deque()
+        self.cut = 0
         self._known: set[str] = set()
         # The names of the predicates, and the number of the one that is being asked (0: none), at `asked_at`.
         self._asked_names = ("", *self.invariants, *self._eventually, *self.sometimes)
@@ -258,27 +260,12 @@ class Explorer:
     @property
     def is_complete(self) -> bool:
         """Whether all ways out of all states were followed."""
-        return not self._waiting and not self._cut
+        return not self.waiting and not self.cut
 
     @property
     def left(self) -> int:
         """How many states wait to be looked at."""
-        return len(self._waiting)
-
-    @property
-    def cut(self) -> int:
-        """How many states were not looked at, since they are as deep as was asked for."""
-        return self._cut
-
-    @property
-    def waiting(self) -> deque[tuple[int, Any, tuple[int, ...]]]:
-        """The states that were not looked at yet, in order, each with its run and its numbers."""
-        return self._waiting
-
-    @property
-    def first(self) -> tuple[Run, tuple[int, ...]]:
-        """The run of the start, and the numbers of its state."""
-        return self._first[1:]
+        return len(self.waiting)
 
     @property
     def is_shared(self) -> bool:
@@ -299,21 +286,21 @@ class Explorer:
         It ends, too, when so many states wait as ``most_left`` says.
         """
         self.asked[self.asked_at] = 0
-        take = self._waiting.popleft if self.strategy == "breadth" else self._waiting.pop
+        take = self.waiting.popleft if self.strategy == "breadth" else self.waiting.pop
         with ask.through(self.values.remembered), muted_output():
-            while self._waiting and self.states < limit:
+            while self.waiting and self.states < limit:
                 if most_left is not None and self.left >= most_left:
                     break
                 index, run, vector = waits = take()
                 if self.is_too_deep(index):
-                    self._cut += 1
+                    self.cut += 1
                     continue
                 try:
                     self._look_at(index, run, vector)
                 except BaseException:
                     self._forget_halves()
                     self.out[index] = None
-                    self._waiting.appendleft(waits)
+                    self.waiting.appendleft(waits)
                     raise
                 passing()
 
@@ -404,7 +391,7 @@ class Explorer:
                 vector[slot] = self._number(slot, stream_id, state)
         known = _trimmed(vector)
         self._add(self._key(self.start, known), self.start, known, -1, -1, -1)
-        self._first = self._waiting[0]
+        self.first: Held = self.waiting[0][1:]  # the run of the start, and the numbers of its state
         self._walk: tuple[int, int, Run, tuple[int, ...]] | None = None
 
     def _slot(self, stream_id: str, state: Any, is_instance: bool) -> int:
@@ -542,7 +529,7 @@ class Explorer:
             came.append(name in judged.held)
         for name in judged.reached:
             self.reached.setdefault(name, index)
-        self._waiting.append((index, *held))
+        self.waiting.append((index, *held))
         self._states[key] = index
         return index
 
@@ -553,8 +540,8 @@ class Explorer:
         noted: list[Any] = [self.out, self.parents, self.reached_by, self.ordinals, self.depths, *by_name]
         for each in noted:
             del each[count:]
-        while self._waiting and self._waiting[-1][0] >= count:
-            self._waiting.pop()
+        while self.waiting and self.waiting[-1][0] >= count:
+            self.waiting.pop()
         for broken in [broken for broken in self.broken if broken.state >= count]:
             self.broken.remove(broken)
             self._known.discard(broken.name)
@@ -562,8 +549,8 @@ class Explorer:
 
     def cut_off(self) -> None:
         """Leave out the first state that waits, since it is too deep."""
-        self._waiting.popleft()
-        self._cut += 1
+        self.waiting.popleft()
+        self.cut += 1
 
     def is_too_deep(self, state: int) -> bool:
         """Whether a state is so far from the start that nothing after it is followed."""
@@ -573,7 +560,7 @@ class Explorer:
         out: array[int] = array("i")
         for ordinal, way, after, new_vector, error in self.moves(run, vector):
             if after is None:
-                self._raised(index, way, error)
+                self._note_raised(index, way, *explained(error))
                 continue
             key = self._key(after, new_vector)
             target = self._states.get(key)
@@ -584,7 +571,7 @@ class Explorer:
         self.out[index] = out
         self.transitions += len(out) // 2
         if not out:
-            self._ended(index, run)
+            self._note_stuck(index, *stands(run))
 
     def moves(self, run: Run, vector: tuple[int, ...]) -> Iterator[ChoiceMade]:
         """What each choice in a state leads to; a choice that leads to nothing is left out."""
@@ -605,10 +592,6 @@ class Explorer:
         """The run after the choice with that ordinal, and the numbers of its state."""
         _, begun_run, before = next(islice(self._with_time(run, vector), ordinal, None))
         return self._whole(begun_run, before)[:2]
-
-    def way_at(self, run: Run, vector: tuple[int, ...], ordinal: int) -> int:
-        """The number of the choice with that ordinal."""
-        return next(islice(self._with_time(run, vector), ordinal, None))[0]
 
     # States and choices as other processes know them.
 
@@ -652,7 +635,7 @@ class Explorer:
 
         Of each new state: its number, and which of the moves led to it.
         """
-        waits = self._waiting.popleft()
+        waits = self.waiting.popleft()
         out: array[int] = array("i")
         new = []
         met = found.met
@@ -673,7 +656,7 @@ class Explorer:
                 out.append(states[number])
         except BaseException:
             self._forget_halves()
-            self._waiting.appendleft(waits)
+            self.waiting.appendleft(waits)
             raise
         self.out[index] = out
         self.transitions += len(out) // 2
@@ -823,16 +806,10 @@ class Explorer:
             changed[slot] = self._number(slot, stream_id, state)
         return _trimmed(changed)
 
-    def _raised(self, index: int, way: int, error: Any) -> None:
-        self._note_raised(index, way, *explained(error))
-
     def _note_raised(self, index: int, way: int, name: str, words: str) -> None:
         if name not in self._known:
             self._known.add(name)
             self.broken.append(BrokenAt(name, index, words, way))
-
-    def _ended(self, index: int, run: Run) -> None:
-        self._note_stuck(index, *stands(run))
 
     def _note_stuck(self, index: int, running: tuple[str, ...], pending: tuple[str, ...]) -> None:
         """Note a state in which nothing can happen, where something waits."""
@@ -853,7 +830,7 @@ class Explorer:
         """
         with ask.through(self.values.remembered), muted_output():
             while limit > 0 and length > 0 and not self.all_break:
-                made, state, run, vector = self._walk or (0, *self._first)
+                made, state, run, vector = self._walk or (0, 0, *self.first)
                 found = self._at_random(source, state, run, vector)
                 is_over = found is None or made + 1 == length
                 self._walk = None if is_over or found is None else (made + 1, *found)
@@ -872,7 +849,7 @@ class Explorer:
             try:
                 after, new_vector, is_nothing = self._whole(begun_run, before)
             except _Raised as raised:
-                self._raised(state, way, raised.error)
+                self._note_raised(state, way, *explained(raised.error))
                 continue
             if is_nothing:
                 continue
@@ -881,14 +858,14 @@ class Explorer:
             self.transitions += 1
             if target is None:
                 target = self._add(key, after, new_vector, state, way, -1)
-                self._waiting.clear()
+                self.waiting.clear()
             return target, after, new_vector
-        self._ended(state, run)
+        self._note_stuck(state, *stands(run))
         return None
 
     def still_breaks(self, name: str, ways: Sequence[ExploredChoice]) -> tuple[ExploredChoice, ...] | None:
         """Those of the choices that can be made, up to where the invariant breaks; None where it does not."""
-        _, run, vector = self._first
+        run, vector = self.first
         made: list[ExploredChoice] = []
         with ask.through(self.values.remembered), muted_output():
             for wanted in ways:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from itertools import islice
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -269,21 +270,17 @@ def _union(members: list[FieldType]) -> FieldType:
     return FieldType("text", hint, optional, alternatives=tuple(some))
 
 
-def _sequence(container: type, *types: type) -> Callable[[Any, tuple[Any, ...]], FieldType]:
+def _sequence(
+    container: type, *types: type, items_of: Callable[[Any], Iterable[Any]] = iter
+) -> Callable[[Any, tuple[Any, ...]], FieldType]:
     def made(origin: Any, arguments: tuple[Any, ...]) -> FieldType:
         item = field_type(arguments[0]) if arguments else field_type(str)
-        return FieldType("list", cls=container, items=Listed(item, container, iter, (container, *types)))
+        return FieldType("list", cls=container, items=Listed(item, container, items_of, (container, *types)))
 
     return made
 
 
-def _set(container: type, *types: type) -> Callable[[Any, tuple[Any, ...]], FieldType]:
-    def made(origin: Any, arguments: tuple[Any, ...]) -> FieldType:
-        item = field_type(arguments[0]) if arguments else field_type(str)
-        items = Listed(item, container, lambda value: sorted(value, key=repr), (container, *types))
-        return FieldType("list", cls=container, items=items)
-
-    return made
+_set = partial(_sequence, items_of=partial(sorted, key=repr))
 
 
 def _tuple(origin: Any, arguments: tuple[Any, ...]) -> FieldType:

@@ -36,6 +36,7 @@ from calamity_lab.probe.explore import (
     ExploredChoice,
     Explorer,
     FoundElsewhere,
+    Held,
     Judged,
     MetElsewhere,
     Seen,
@@ -51,8 +52,6 @@ _ANSWERS_WITHIN = 0.1  # seconds
 _COLLECTED_AFTER = 50_000
 # Later than any state: where a state was met that nobody has met before.
 _NEVER = 2**62
-
-Held = tuple[Run, tuple[int, ...]]
 
 
 class WorkerTask(NamedTuple):

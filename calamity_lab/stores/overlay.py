@@ -29,7 +29,7 @@ from calamity_lab.kernel.arguments import (
     is_a,
     wrong,
 )
-from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, system_clock
 from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.event_store import (
     InMemoryEventStore,
@@ -41,6 +41,7 @@ from calamity_lab.kernel.event_store import (
     dressed,
     listed,
     notify,
+    proposed_again,
     refuse_name,
 )
 from calamity_lab.kernel.folding import Verb
@@ -72,7 +73,6 @@ from calamity_lab.kernel.protocols import (
     Subscriber,
 )
 from calamity_lab.kernel.recorded import (
-    NO_METADATA,
     KeptRejection,
     ProposedEvent,
     RecordedEvent,
@@ -298,12 +298,8 @@ class OverlayEventStore:
         store = self._copy()
         if all([is_a(event, ProposedEvent) for event in events]):
             return events, store
-        now, store._clock = read(self._clock)
-        fresh, store._ids = draw(self._ids, len(events))
-        return [
-            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
-            for event, id_ in zip(events, fresh, strict=True)
-        ], store
+        proposals, store._clock, store._ids = dressed(events, self._clock, self._ids)
+        return proposals, store
 
 
 class _Change(NamedTuple):
@@ -705,18 +701,13 @@ class DurableOverlayEventStore(OverlayEventStore, DurableEventStore):
     def _places(self, base: Any, count: int) -> Callable[[int], int]:
         """The positions of events in the base; below 0 those that are committed now: see `OutboxChanges`."""
         committed = self._own.take(count)
-        firsts = _expected_versions(committed)
-        there = {
-            event.event_id: event.position
-            for stream_id, version in firsts.items()
-            for event in base.stream(stream_id, start_version=version + 1)
-        }
+        there = _there(base, committed)
 
         def in_base(position: int) -> int:
             if position <= self.position:
                 return position
             n = position - self.position
-            return there[committed[n - 1].event_id] if n <= count else count - n
+            return there[committed[n - 1].event_id].position if n <= count else count - n
 
         return in_base
 
@@ -1032,13 +1023,18 @@ def _expected_versions(own: Sequence[RecordedEvent]) -> dict[str, int]:
     return expected
 
 
-def _written_before(store: Any, own: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-    """The same events, when an earlier commit whose outcome was unknown has written them."""
-    there = {
+def _there(store: Any, own: Sequence[RecordedEvent]) -> dict[str, RecordedEvent]:
+    """What a store has in the streams of these events, from where they begin, by id."""
+    return {
         event.event_id: event
         for stream_id, version in _expected_versions(own).items()
         for event in store.stream(stream_id, start_version=version + 1)
     }
+
+
+def _written_before(store: Any, own: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+    """The same events, when an earlier commit whose outcome was unknown has written them."""
+    there = _there(store, own)
     found = [there.get(event.event_id, event) for event in own]
     same = all(
         here is not event and here.event == event.event for here, event in zip(found, own, strict=True)
@@ -1048,17 +1044,4 @@ def _written_before(store: Any, own: Sequence[RecordedEvent]) -> list[RecordedEv
 
 def _entries(own: Sequence[RecordedEvent]) -> list[tuple[str, ProposedEvent]]:
     """The events with their streams, without the positions and versions that a store gives."""
-    return [
-        (
-            event.stream_id,
-            ProposedEvent(
-                event.event,
-                event.event_id,
-                event.correlation_id,
-                event.causation_id,
-                event.recorded_at,
-                event.metadata,
-            ),
-        )
-        for event in own
-    ]
+    return [(event.stream_id, proposed_again(event)) for event in own]

@@ -28,7 +28,7 @@ from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.arguments import a_text, are_equal, has, is_a, wrong
 from calamity_lab.kernel.clocks_and_ids import read, seeded_ids, ticking_clock
-from calamity_lab.kernel.event_store import InMemoryEventStore
+from calamity_lab.kernel.event_store import InMemoryEventStore, proposed_again
 from calamity_lab.kernel.folding import Verb, begun, identity_in, instance_of, projected
 from calamity_lab.kernel.identity import Identity, identify, stored_name
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore, InMemoryVersionStore
@@ -36,7 +36,7 @@ from calamity_lab.kernel.messages import After, At, Cancel, Later, deadline_name
 from calamity_lab.kernel.outbox import cause_of
 from calamity_lab.kernel.progress import Handling
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
-from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
+from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 from calamity_lab.kernel.run import Meeting, Run, advance, begin, due_from_now, elapse, time_to_wait_for
 from calamity_lab.kernel.schema import declared_names, fields_of, is_message_class
 from calamity_lab.kernel.stack import Stack
@@ -160,19 +160,12 @@ class Given:
         return Scenario(self, rejected)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("then"):
-            raise UnknownAttribute(
-                f"{name}() comes after when(...): given(...) only says what happened before",
-                name=name,
-                obj=self,
-            )
+        if not name.startswith("then") and name != "wait":
+            return object.__getattribute__(self, name)
+        why = "given(...) only says what happened before"
         if name == "wait":
-            raise UnknownAttribute(
-                "wait() comes after when(...): the deadlines are those that the command leads to",
-                name=name,
-                obj=self,
-            )
-        return object.__getattribute__(self, name)
+            why = "the deadlines are those that the command leads to"
+        raise UnknownAttribute(f"{name}() comes after when(...): {why}", name=name, obj=self)
 
     def then_state(self, *states: Any) -> Given:
         """The projection has these states after the events: one, or one per key in the order of the keys."""
@@ -566,12 +559,7 @@ def _handed_on(stack: Stack) -> Stack:
 def _recorded(store: InMemoryEventStore, stream_id: str, event: Any) -> InMemoryEventStore:
     """The store with a bare event, or with one that was recorded elsewhere."""
     if is_a(event, RecordedEvent):
-        known: Any = event
-        ids = known.event_id, known.correlation_id, known.causation_id
-        event, stream_id = (
-            ProposedEvent(known.event, *ids, known.recorded_at, known.metadata),
-            known.stream_id,
-        )
+        event, stream_id = proposed_again(event), event.stream_id
     return store.append(stream_id, [event])
 
 

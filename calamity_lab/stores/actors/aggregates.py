@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock, local
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
-from calamity_lab.errors import CalamityError, StoreUnavailable
+from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import ask
-from calamity_lab.kernel.event_store import NotCopied
 from calamity_lab.kernel.folding import what_it_takes
 from calamity_lab.kernel.identity import Identity, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
@@ -22,11 +21,12 @@ from calamity_lab.stores.actors.protocol import (
     CatchUpResult,
     Decided,
     NewEvents,
+    OverActors,
     Read,
     RecentValues,
     References,
+    gave_up,
 )
-from calamity_lab.text import plural
 
 # For how many aggregates the callers remember the last answer and the events to send with the next call.
 KEPT = 1_000
@@ -284,7 +284,7 @@ class SharedAggregates:
             if not isinstance(answer, Behind):
                 return answer
             self._load(identity, answer.upto)
-        raise self._gave_up(stream_id, method)
+        raise gave_up(stream_id, method, "events")
 
     def _load(self, identity: Identity, upto: int) -> int:
         """Send the actor the events that the event store has after a version; the version then reached.
@@ -305,7 +305,7 @@ class SharedAggregates:
                 self._correct(stream_id, known, answer.upto)
                 return answer.upto
             upto = answer.upto  # a new actor has taken its place
-        raise self._gave_up(stream_id, "catch up")
+        raise gave_up(stream_id, "catch up", "events")
 
     def _correct(self, stream_id: str, known: KnownAggregate | None, version: int) -> None:
         """Fewer events are recorded than were known, unless another caller has learned of more."""
@@ -316,14 +316,8 @@ class SharedAggregates:
                 else:
                     del self._known[stream_id]
 
-    def _gave_up(self, stream_id: str, method: str) -> StoreUnavailable:
-        return StoreUnavailable(
-            f"{stream_id} could not be asked to {method}: its actor died each time after it was sent its "
-            "events. Try the same call again later"
-        )
 
-
-class ActorAggregateStore(NotCopied, Mapping[str, Any]):
+class ActorAggregateStore(OverActors):
     """Aggregates in actors, as a stack's store. Any number of stacks and threads may share them.
 
     The store that `dispatch` returns has the outcome of the command; no actor has it before its events are
@@ -331,7 +325,9 @@ class ActorAggregateStore(NotCopied, Mapping[str, Any]):
     the append, which means the same.
     """
 
-    __slots__ = ("_forgotten", "_outcome", "_shared")
+    __slots__ = ("_forgotten", "_outcome")
+
+    _noun = "aggregate"
 
     def __init__(
         self,
@@ -339,14 +335,9 @@ class ActorAggregateStore(NotCopied, Mapping[str, Any]):
         outcome: Proposal | None = None,
         forgotten: frozenset[str] = frozenset(),
     ) -> None:
-        self._shared = shared
+        super().__init__(shared)
         self._outcome = outcome
         self._forgotten = forgotten
-
-    @property
-    def shared(self) -> SharedAggregates:
-        """What all stores over the same actors share."""
-        return self._shared
 
     def dispatch(
         self, command: Any, context: Context | None = None
@@ -396,23 +387,8 @@ class ActorAggregateStore(NotCopied, Mapping[str, Any]):
         state = self._read(stream_id)
         return default if state is None else state
 
-    def __getitem__(self, key: Any) -> Any:
-        state = self.get(key)
-        if state is None:
-            raise KeyError(key)
-        return state
-
     def __iter__(self) -> Iterator[str]:
         return (stream_id for stream_id in self._shared if stream_id not in self._forgotten)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __hash__(self) -> int:
-        return hash(id(self._shared))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({plural(len(self), 'aggregate')})"
 
     def _is_latest(self, outcome: Proposal) -> bool:
         """Whether nothing later is known about the aggregate than what was decided here."""
@@ -440,13 +416,12 @@ class ActorAggregateStore(NotCopied, Mapping[str, Any]):
             self._shared.settle(outcome)
 
 
-class ActorVersionStore(NotCopied, Mapping[str, int]):
+class ActorVersionStore(OverActors):
     """The versions of aggregates in actors: how many of their events are known to be recorded."""
 
-    __slots__ = ("_shared",)
+    __slots__ = ()
 
-    def __init__(self, shared: SharedAggregates) -> None:
-        self._shared = shared
+    _noun = "version"
 
     def increment_version(self, identity: Identity, count: int) -> ActorVersionStore:
         """The store with that version ``count`` higher: that many events were recorded.
@@ -469,19 +444,10 @@ class ActorVersionStore(NotCopied, Mapping[str, int]):
         return self._shared.recorded(stream_id) or default
 
     def __getitem__(self, key: Any) -> int:
-        version = self._shared.recorded(stream_id_of(key))
+        version: int = self._shared.recorded(stream_id_of(key))
         if not version:
             raise KeyError(key)
         return version
 
     def __iter__(self) -> Iterator[str]:
         return (stream_id for stream_id in self._shared if self._shared.recorded(stream_id))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __hash__(self) -> int:
-        return hash(id(self._shared))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({plural(len(self), 'version')})"

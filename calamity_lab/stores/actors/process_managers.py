@@ -7,10 +7,9 @@ from operator import attrgetter
 from threading import Lock, local
 from typing import Any, NamedTuple
 
-from calamity_lab.errors import CalamityError, StoreUnavailable
+from calamity_lab.errors import CalamityError
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import has
-from calamity_lab.kernel.event_store import NotCopied
 from calamity_lab.kernel.folding import Verb, verb_of
 from calamity_lab.kernel.identity import Identity, identify, stream_id_of
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore, Reaction
@@ -21,12 +20,13 @@ from calamity_lab.stores.actors.protocol import (
     PAUSES,
     Behind,
     CatchUpResult,
+    OverActors,
     ReactResult,
     Read,
     RecentValues,
     References,
+    gave_up,
 )
-from calamity_lab.text import plural
 
 # How many answers are kept. An event that is delivered so much later gets no reaction from its instances.
 KEPT = 10_000
@@ -231,19 +231,13 @@ class SharedInstances:
             return answer
         if recorded.position <= self._seen(identity) or not self._may_react(identity, interest):
             return ReactResult(Verb.IGNORED, (), None, None)
-        answer = self._ask(identity, "react", recorded)
-        if answer.error is not None:
-            raise answer.error
-        return self._keep_answer(identity, recorded.position, answer)
+        return self._keep_answer(identity, recorded.position, self._ask(identity, "react", recorded))
 
     def take_in(self, identity: Identity, recorded: RecordedEvent, verb: Verb) -> ReactResult:
         """Let an instance take in an event that was handed on before, by this process or another."""
         if recorded.position <= self._seen(identity):
             return ReactResult(Verb.IGNORED, (), None, None)
-        answer = self._ask(identity, "take_in", recorded, verb)
-        if answer.error is not None:
-            raise answer.error
-        return self._keep_answer(identity, recorded.position, answer)
+        return self._keep_answer(identity, recorded.position, self._ask(identity, "take_in", recorded, verb))
 
     def take_rejection(self, identity: Identity, kept: KeptRejection) -> None:
         """Let an instance take in a rejection, once, also where several callers say so.
@@ -292,7 +286,12 @@ class SharedInstances:
         return isinstance(interest, Start) or identity.stream_id in self._running
 
     def _keep_answer(self, identity: Identity, position: int, answer: ReactResult) -> ReactResult:
-        """Keep the answer of an instance, once, however many callers asked at the same time."""
+        """Keep the answer of an instance, once, however many callers asked at the same time.
+
+        Raises the error that is the answer.
+        """
+        if answer.error is not None:
+            raise answer.error
         stream_id, key = identity.stream_id, (identity.stream_id, position)
         with self._lock:
             noted = self._answers.get(key)
@@ -326,10 +325,7 @@ class SharedInstances:
             if not isinstance(answer, Behind):
                 return answer
             self._restore(stream_id)
-        raise StoreUnavailable(
-            f"{stream_id} could not be asked to {method}: its actor died each time after it was sent its "
-            "history. Try the same call again later"
-        )
+        raise gave_up(stream_id, method, "history")
 
     def _restore(self, stream_id: str) -> None:
         """Send an instance's history to its actor, and the histories of all others that were lost with it."""
@@ -394,19 +390,16 @@ class _LastAnswer(local):
     reaction: _LastReaction | None = None
 
 
-class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
+class ActorProcessManagerStore(OverActors):
     """Process manager instances in actors, as a stack's store. Stacks and threads may share them."""
 
-    __slots__ = ("_last_answer", "_shared")
+    __slots__ = ("_last_answer",)
+
+    _noun = "instance"
 
     def __init__(self, shared: SharedInstances, last_answer: _LastAnswer | None = None) -> None:
-        self._shared = shared
+        super().__init__(shared)
         self._last_answer = last_answer or _LastAnswer()
-
-    @property
-    def shared(self) -> SharedInstances:
-        """What all stores over the same actors share."""
-        return self._shared
 
     def handle_event(
         self, recorded_event: RecordedEvent, process_manager_types: Iterable[type]
@@ -447,23 +440,8 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
             state = self._shared.read(stream_id)
         return default if state is None else state
 
-    def __getitem__(self, key: Any) -> Any:
-        state = self.get(key)
-        if state is None:
-            raise KeyError(key)
-        return state
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._shared)
-
-    def __len__(self) -> int:
-        return len(self._shared)
-
-    def __hash__(self) -> int:
-        return hash(id(self._shared))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({plural(len(self), 'instance')})"
 
     def _after(self, position: int, answers: Mapping[str, ReactResult]) -> ActorProcessManagerStore:
         after = ActorProcessManagerStore(self._shared, self._last_answer)
@@ -491,13 +469,12 @@ class ActorProcessManagerStore(NotCopied, Mapping[str, Any]):
         return store is self and stream_id in after and is_latest, after.get(stream_id)
 
 
-class ActorInstanceVersions(NotCopied, Mapping[str, int]):
+class ActorInstanceVersions(OverActors):
     """The versions of process manager instances in actors, counted where they react to events."""
 
-    __slots__ = ("_shared",)
+    __slots__ = ()
 
-    def __init__(self, shared: SharedInstances) -> None:
-        self._shared = shared
+    _noun = "version"
 
     def increment_version(self, identity: Identity, count: int) -> ActorInstanceVersions:
         """The same store: the reaction was counted once already, for all callers."""
@@ -507,17 +484,5 @@ class ActorInstanceVersions(NotCopied, Mapping[str, int]):
         """The version of that stream id or `Identity`, or the default."""
         return self._shared.versions.get(stream_id_of(key), default)
 
-    def __getitem__(self, key: Any) -> int:
-        return self._shared.versions[stream_id_of(key)]
-
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._shared.versions))
-
-    def __len__(self) -> int:
-        return len(self._shared.versions)
-
-    def __hash__(self) -> int:
-        return hash(id(self._shared))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({plural(len(self), 'version')})"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock, RLock
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from calamity_lab.errors import StoreUnavailable
+from calamity_lab.kernel.event_store import NotCopied
+from calamity_lab.text import plural
 
 # How long to wait before each further attempt, in seconds: actors die seldom, and are soon replaced.
 PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
@@ -184,6 +186,45 @@ class References:
             if reference is not None and self._references.get(name) is reference:
                 del self._references[name]
                 self._actors.stop(reference)
+
+
+def gave_up(stream_id: str, method: str, sent: str) -> StoreUnavailable:
+    """The error where one actor after the other died after it was sent what it lacked."""
+    return StoreUnavailable(
+        f"{stream_id} could not be asked to {method}: its actor died each time after it was sent its {sent}. "
+        "Try the same call again later"
+    )
+
+
+class OverActors(NotCopied, Mapping[str, Any]):
+    """A store of a stack whose values are in actors."""
+
+    __slots__ = ("_shared",)
+
+    _noun: ClassVar[str]  # what it holds, in words
+
+    def __init__(self, shared: Any) -> None:
+        self._shared = shared
+
+    @property
+    def shared(self) -> Any:
+        """What all stores over the same actors share."""
+        return self._shared
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __hash__(self) -> int:
+        return hash(id(self._shared))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({plural(len(self), self._noun)})"
 
 
 class RecentValues(Generic[V]):

@@ -224,10 +224,6 @@ class WireCodec:
         return rejected
 
 
-def _of_what(what: type | str) -> list[str]:
-    return ["", what] if isinstance(what, str) else [path_of(what)]
-
-
 def _parts(delay: timedelta) -> list[int]:
     return [delay.days, delay.seconds, delay.microseconds]
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from calamity_lab.errors import repr_of
 from calamity_lab.kernel import schema
 from calamity_lab.kernel.annotations import bare, is_union
 from calamity_lab.kernel.schema import is_plain_enum
@@ -194,12 +195,8 @@ def step_to(key: Any) -> str:
 
 
 def short_repr(value: Any) -> str:
-    """The repr of a value, cut to a length; also where the repr fails."""
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001 - a repr may be the user's own
-        text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    """The repr of a value, cut to a length."""
+    return repr_of(value, LONGEST)
 
 
 JSONS_OWN: frozenset[type] = frozenset({str, int, float, bool, types.NoneType})

@@ -50,7 +50,7 @@ def checked_name(name: object) -> str:
 
 def checkpoints(database: Database) -> tuple[Checkpoint, ...]:
     """All checkpoints of a database, by name."""
-    rows = database.rows(database.statements.checkpoints, {}, "read from")
+    rows = database.rows(database.statements.checkpoints)
     return tuple(
         [
             Checkpoint(name, stream, position, _shown(owner) if is_owned else None)
@@ -99,7 +99,7 @@ class Claim:
 
     def look(self) -> int:
         """The position of the checkpoint now. Raises `StoreError` when another worker has the name."""
-        rows = self._database.rows(self._statements.checkpoint, {"name": self.name}, "read from")
+        rows = self._database.rows(self._statements.checkpoint, {"name": self.name})
         owner = rows[0][2] if rows else None
         if owner != self._owner:
             now = "nobody has it" if owner is None else f"{_shown(owner)} has it"
@@ -153,9 +153,7 @@ class Claim:
         return position
 
     def _row(self) -> tuple[str, int, str | None]:
-        stream, position, owner = self._database.rows(
-            self._statements.checkpoint, {"name": self.name}, "read from"
-        )[0]
+        stream, position, owner = self._database.rows(self._statements.checkpoint, {"name": self.name})[0]
         return stream, position, owner
 
     def _keep(self) -> None:

@@ -244,7 +244,7 @@ class Database(ABC):
         """Whether this process is a fork of the one that opened the database."""
         return self._process != os.getpid()
 
-    def rows(self, statement: str, values: Mapping[str, Any], action: str) -> list[Any]:
+    def rows(self, statement: str, values: Mapping[str, Any] = {}, action: str = "read from") -> list[Any]:
         """The rows that a statement finds; if the connection was lost, it tries once more on a new one."""
         self.check_open()
         try:
@@ -258,9 +258,9 @@ class Database(ABC):
         except self.caught as error:
             raise self.translated(error, action) from error
 
-    def number(self, statement: str, values: Mapping[str, Any], action: str) -> int:
+    def number(self, statement: str, values: Mapping[str, Any] = {}) -> int:
         """The one number that a statement finds."""
-        found: Any = self.rows(statement, values, action)[0][0]
+        found: Any = self.rows(statement, values)[0][0]
         return self.checked_number(found)
 
     def checked_number(self, found: Any) -> int:
@@ -300,7 +300,7 @@ class Database(ABC):
         for stream_id, version in heads.versions.items():
             if version < 0:
                 values = {"stream_id": stream_id}
-                self._check_not_deleted(self.rows(self.statements.deleted_stream, values, "read from"))
+                self._check_not_deleted(self.rows(self.statements.deleted_stream, values))
         return heads
 
     def hand_on(self, handed: HandOn) -> bool:

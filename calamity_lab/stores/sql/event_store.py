@@ -21,7 +21,7 @@ from calamity_lab.kernel.arguments import (
     one_of,
     wrong,
 )
-from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
+from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, read, system_clock
 from calamity_lab.kernel.event_store import (
     Closable,
     NotCopied,
@@ -47,7 +47,7 @@ from calamity_lab.kernel.protocols import (
     StreamId,
     Subscriber,
 )
-from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
+from calamity_lab.kernel.recorded import ProposedEvent, RecordedEvent
 from calamity_lab.stores.serializer.names import Types
 from calamity_lab.stores.serializer.serializer import Serializer
 from calamity_lab.stores.sql.checkpoints import (
@@ -272,14 +272,14 @@ class SQLEventStore(SQLOutbox, NotCopied, Closable):
     def version(self, stream_id: StreamId) -> int:
         """The version of the last event of a stream (with ALL: its position); 0 where there is none."""
         if stream_id is ALL:
-            return self._database.number(self._statements.position, {}, "read from")
+            return self._database.number(self._statements.position)
         stream_id = checked_stream_id(stream_id, "version needs the id of a stream, or ALL")
-        return self._database.number(self._statements.version, {"stream_id": stream_id}, "read from")
+        return self._database.number(self._statements.version, {"stream_id": stream_id})
 
     @property
     def stream_ids(self) -> tuple[str, ...]:
         """The ids of all streams, sorted."""
-        rows = self._database.rows(self._statements.stream_ids, {}, "read from")
+        rows = self._database.rows(self._statements.stream_ids)
         return tuple(sorted([name if type(name) is str else repr_of(name) for (name,) in rows]))
 
     def subscribe(
@@ -368,7 +368,7 @@ class SQLEventStore(SQLOutbox, NotCopied, Closable):
         """The streams that were deleted by `delete_stream`, in the order of their last events."""
         if self._database.version == 1:
             return ()
-        rows = self._database.rows(self._statements.deleted_streams, {}, "read from")
+        rows = self._database.rows(self._statements.deleted_streams)
         return tuple([DeletedStream.of(row) for row in rows])
 
     @property
@@ -407,7 +407,7 @@ class SQLEventStore(SQLOutbox, NotCopied, Closable):
         last = self.version(ALL)
         if last < _IMPLAUSIBLE:
             return last
-        return self._database.number(self._statements.count, {}, "read from")  # a damaged position
+        return self._database.number(self._statements.count)  # a damaged position
 
     def __iter__(self) -> Iterator[RecordedEvent]:
         return self.stream(ALL)
@@ -440,8 +440,8 @@ class SQLEventStore(SQLOutbox, NotCopied, Closable):
 
         def fetch(low: int, high: int, size: int) -> list[Any]:
             if high == _FAR:
-                return read(to_the_end, {**values, "low": low, "high": high, "size": size}, "read from")
-            return read(statement, {**values, "low": low, "high": high, "size": size}, "read from")
+                return read(to_the_end, {**values, "low": low, "high": high, "size": size})
+            return read(statement, {**values, "low": low, "high": high, "size": size})
 
         key, high = (_POSITION, upto) if whole else (_VERSION, _FAR)
         if ascending:
@@ -490,7 +490,7 @@ class SQLEventStore(SQLOutbox, NotCopied, Closable):
 
         def fetch(low: int, high: int, size: int) -> list[Any]:
             found = {**values, "low": low, "high": high, "size": size}
-            return self._database.rows(self._statements.category_forwards, found, "read from")
+            return self._database.rows(self._statements.category_forwards, found)
 
         rows = forwards(fetch, after, _FAR, _POSITION, lambda: self.version(ALL))
         return map(self._codec.recorded, rows)
@@ -520,12 +520,8 @@ class _Sources:
         if all([event.__class__ is ProposedEvent for event in given]):
             return given
         with self._lock:
-            now, self.clock = read(self.clock)
-            fresh, self.ids = draw(self.ids, len(given))
-        return [
-            dressed(event, ProposedEvent(event, id_, fresh[0], None, now, NO_METADATA))
-            for event, id_ in zip(given, fresh, strict=True)
-        ]
+            proposals, self.clock, self.ids = dressed(given, self.clock, self.ids)
+        return proposals
 
 
 _ENTRIES = "[(stream_id, ProposedEvent(...))]"

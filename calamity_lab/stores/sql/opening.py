@@ -89,7 +89,7 @@ def _prepare(database: Database, *, beside: bool) -> None:
 
 
 def _check_version(database: Database) -> None:
-    versions = [version for (version,) in database.rows(database.statements.table_version, {}, "look in")]
+    versions = [version for (version,) in database.rows(database.statements.table_version, action="look in")]
     if versions == [1]:
         database.version = 1
         if database.read_only:
@@ -113,7 +113,7 @@ def _check_version(database: Database) -> None:
     database.version = VERSION
     _add_what_is_new(database)
     for probe in database.statements.probes:
-        database.rows(probe, {}, "open an event store in")
+        database.rows(probe, action="open an event store in")
 
 
 def _add_what_is_new(database: Database) -> None:
@@ -121,7 +121,7 @@ def _add_what_is_new(database: Database) -> None:
 
     Without the indices all works, and slowly; without the tables no rejection can change an instance.
     """
-    indices = [] if database.read_only else database.rows(database.indices, {}, "look in")
+    indices = [] if database.read_only else database.rows(database.indices, action="look in")
     if database.read_only or (database.keeps_rejections and ("outbox_deadlines_of",) in indices):
         return
     try:

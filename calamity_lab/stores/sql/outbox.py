@@ -80,8 +80,8 @@ class SQLOutbox(DurableEventStore):
 
     def marks(self) -> tuple[dict[str, int], int]:
         if not self._is_there:
-            return {}, self._database.number(self._statements.position, {}, "read from")
-        (_, head), *marks = self._database.rows(self._statements.marks, {}, "read from")
+            return {}, self._database.number(self._statements.position)
+        (_, head), *marks = self._database.rows(self._statements.marks)
         for name, position in marks:
             if type(name) is not str or type(position) is not int:
                 raise SerializationError(
@@ -149,7 +149,7 @@ class SQLOutbox(DurableEventStore):
         if not self._database.keeps_rejections:
             return KeptRejections(0)
         values = {"name": name, "after": after}
-        rows = self._database.rows(self._statements.rejections, values, "read from")
+        rows = self._database.rows(self._statements.rejections, values)
         found = [(*each[1:4], OutboxRow(*each[4:])) for each in rows if each[1] is not None]
         pendings = self._pendings([self._checked(row) for *_, row in found], find)
         return KeptRejections(
@@ -193,10 +193,7 @@ class SQLOutbox(DurableEventStore):
     ) -> tuple[Pending, ...]:
         if not self._is_there:
             return ()
-        found = [
-            self._checked(OutboxRow(*row))
-            for row in self._database.rows(self._statements.outstanding, {}, "read from")
-        ]
+        found = [self._checked(OutboxRow(*row)) for row in self._database.rows(self._statements.outstanding)]
         rows = [row for row in found if row.sender is None or row.sender.partition("-")[0] in senders]
         return depth_first(self._pendings(rows, find))
 
@@ -224,15 +221,15 @@ class SQLOutbox(DurableEventStore):
             among.append(f"substr(sender, 1, :length_{n}) = :prefix_{n}")
         meant = self._statements.with_values(" OR ".join(among))
         whole = f"{statement} AND ({meant}) ORDER BY {order}"
-        return self._database.rows(whole, values, "read from")
+        return self._database.rows(whole, values)
 
     def _deliveries(self, name: str, after: int) -> list[Delivery]:
         if not self._is_there:
             return []
         values = {"name": name, "after": after}
-        rows = self._database.rows(self._statements.running, values, "read from")
+        rows = self._database.rows(self._statements.running, values)
         if after:
-            rows += self._database.rows(self._statements.ended, values, "read from")
+            rows += self._database.rows(self._statements.ended, values)
         return sorted([Delivery(*row) for row in rows], key=lambda each: each.position)
 
     def _events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
@@ -240,7 +237,7 @@ class SQLOutbox(DurableEventStore):
         for n in range(0, len(wanted), _FEW):
             given = ", ".join([str(int(position)) for position in wanted[n : n + _FEW]])
             statement = f"SELECT {listed(COLUMNS)} FROM events WHERE position IN ({given}) ORDER BY position"
-            yield from map(self._codec.recorded, self._database.rows(statement, {}, "read from"))
+            yield from map(self._codec.recorded, self._database.rows(statement))
 
     def _depths(self, command_ids: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -249,11 +246,11 @@ class SQLOutbox(DurableEventStore):
             values = {f"id_{m}": command_id for m, command_id in enumerate(wanted[n : n + _FEW])}
             given = self._statements.with_values(listed(values, ":{}"))
             statement = f"SELECT command_id, depth FROM outbox WHERE command_id IN ({given})"
-            found.update(self._database.rows(statement, values, "read from"))
+            found.update(self._database.rows(statement, values))
         return found
 
     def _shown_outbox(self) -> tuple[OutboxEntry, ...]:
-        rows = self._database.rows(self._statements.outbox, {}, "read from") if self._is_there else []
+        rows = self._database.rows(self._statements.outbox) if self._is_there else []
         return tuple([_shown(OutboxRow(*row)) for row in rows])
 
     def _drop(self, command_id: str, reason: str) -> None:
@@ -284,7 +281,7 @@ class SQLOutbox(DurableEventStore):
         if not self._is_there:
             return None
         values = {"command_id": command_id}
-        rows = self._database.rows(self._statements.outbox_entry, values, "read from")
+        rows = self._database.rows(self._statements.outbox_entry, values)
         return OutboxRow(*rows[0]) if rows else None
 
     def _row(self, pending: Pending) -> OutboxRow:

@@ -603,36 +603,25 @@ def forwards(fetch: Fetch, low: int, high: int, key: int, end: Callable[[], int]
     page = fetch(low, high, _FIRST) if low <= high else []
     if len(page) == _FIRST:
         high = min(high, end())
-    return _on(page, fetch, high, key)
+    return _pages(page, fetch, low, high, key, ascending=True)
 
 
 def backwards(fetch: Fetch, low: int, high: int, key: int) -> Iterator[Any]:
     """The same rows from the last to the first."""
     page = fetch(low, high, _FIRST) if low <= high else []
-    return _back(page, fetch, low, key)
+    return _pages(page, fetch, low, high, key, ascending=False)
 
 
-def _on(page: list[Any], fetch: Fetch, high: int, key: int) -> Iterator[Any]:
+def _pages(page: list[Any], fetch: Fetch, low: int, high: int, key: int, *, ascending: bool) -> Iterator[Any]:
+    """The rows of a page, and of all that follow."""
     size = _FIRST
     while page:
         yield from page
         if len(page) < size:
             return
-        low = page[-1][key] + 1
+        last = page[-1][key]
+        low, high = (last + 1, high) if ascending else (low, last - 1)
         if low > high:
-            return
-        size = _size(page)
-        page = fetch(low, high, size)
-
-
-def _back(page: list[Any], fetch: Fetch, low: int, key: int) -> Iterator[Any]:
-    size = _FIRST
-    while page:
-        yield from page
-        if len(page) < size:
-            return
-        high = page[-1][key] - 1
-        if high < low:
             return
         size = _size(page)
         page = fetch(low, high, size)

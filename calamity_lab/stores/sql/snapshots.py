@@ -50,7 +50,7 @@ class SQLSnapshotStore(NotCopied, Closable):
         """The snapshot of an aggregate or instance of class ``cls``; None when there is none that fits."""
         stream_id = a_text("get(stream_id)", stream_id, "'BankAccount-1'")
         an_instance("get(cls)", cls, type, "get('BankAccount-1', BankAccount)")
-        rows = self._database.rows(self._database.statements.snapshot, {"stream_id": stream_id}, "read from")
+        rows = self._database.rows(self._database.statements.snapshot, {"stream_id": stream_id})
         if not rows:
             return None
         _, version, position, event_id, shape, text = rows[0]
