@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,6 +112,14 @@ def _stored_names_stay() -> Iterator[None]:
         if before.get(cls, name) != name or (cls not in before and name != cls.__name__):
             del identity._names[cls]
             identity._lately.cache_clear()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises, also where whoever started the tests had it ignored, as shells do in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

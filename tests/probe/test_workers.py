@@ -258,6 +258,7 @@ def test_a_worker_that_dies_again_ends_it_and_says_how_and_what_was_found_is_kep
     assert facts(found.resume()) == facts(make())
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("count", [1, 2])
 def test_an_invariant_that_never_ends_is_named_when_it_is_interrupted(count: int) -> None:
     puzzle = hanoi()

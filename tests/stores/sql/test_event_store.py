@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import signal
 import threading
 import time
 from _thread import interrupt_main
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, make_dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -346,14 +344,6 @@ def test_a_thread_may_append_while_another_opens_the_file(
         store.append("Note-2", [Noted("b")])
         first.result()
         assert store.version(ALL) == 2
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C raises, also where whoever started the tests had it ignored, as shells do in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")
