@@ -415,15 +415,15 @@ def kept_rejection(stack: Stack, pending: Pending, sender: Identity, rejected: R
     return KeptRejection(stream_id, position, number + 1, pending.command_id, rejected, pending.cause)
 
 
-def check_another(stack: Stack, refused: KeptRejection) -> None:
+def check_another(stack: Stack, kept: KeptRejection) -> None:
     """Raise where a store refused to keep a rejection, and would be asked for the same once more."""
-    name = refused.stream_id.partition("-")[0]
+    name = kept.stream_id.partition("-")[0]
     index = [stored_name(cls) for cls in stack.process_manager_types].index(name)
     mark, number = stack.delivered_upto[index], known_rejections(stack, name).number
-    if (mark, number) == (refused.position, refused.number - 1):
+    if (mark, number) == (kept.position, kept.number - 1):
         raise StoreError(
             f"{type(stack.event_store).__name__}.settle(..., kept=...) returned None for rejection number "
-            f"{refused.number} of {name} at position {mark}, so another process should have been first; but "
+            f"{kept.number} of {name} at position {mark}, so another process should have been first; but "
             f"marks() and rejections() say that the mark is at {mark} and the last rejection is number "
             f"{number}. Let settle() keep the rejection then: see DurableEventStore in "
             "calamity_lab.kernel.outbox"
