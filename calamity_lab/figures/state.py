@@ -26,6 +26,7 @@ from calamity_lab.figures.style import (
     say_instead,
     size_in_points,
     strong,
+    write,
 )
 from calamity_lab.figures.tables import WIDE, write_foot
 from calamity_lab.kernel.arguments import a_text
@@ -123,7 +124,7 @@ def _draw_card(ax: Axes, card: _Card, letters: float) -> None:
     _draw_head(ax, card, card.top + edge + _HEAD * letters / 2, letters)
     y = card.top + edge + (_HEAD + _LINE / 2) * letters
     if not row.fields:
-        _write(ax, card.left + 2 * edge, y, row.note, letters, hue("ink-soft"), card.wide - 4 * edge)
+        write(ax, card.left + 2 * edge, y, row.note, letters, hue("ink-soft"), card.wide - 4 * edge)
     shown = row.fields[:_MOST_FIELDS]
     named = [room_for(legible(field.name, 60), letters) + field.depth * letters for field in shown]
     column = min(max(named, default=0.0), 0.36 * card.wide)
@@ -132,7 +133,7 @@ def _draw_card(ax: Axes, card: _Card, letters: float) -> None:
     left = len(row.fields) - len(shown)
     if left:
         words = f"and {left:,} more {'field' if left == 1 else 'fields'}"
-        _write(ax, card.left + 2 * edge, y + len(shown) * _LINE * letters, words, letters, hue("ink-soft"))
+        write(ax, card.left + 2 * edge, y + len(shown) * _LINE * letters, words, letters, hue("ink-soft"))
 
 
 def _draw_head(ax: Axes, card: _Card, y: float, letters: float) -> None:
@@ -141,9 +142,9 @@ def _draw_head(ax: Axes, card: _Card, y: float, letters: float) -> None:
     ax.scatter([left + 4], [y], s=60, marker=marker(row.kind), color=strong(row.kind), linewidths=0, zorder=3)
     version = f"v{row.version:,}" if row.as_of is None else f"as of v{row.as_of.version:,}"
     words = ", ".join(part for part in (_became(row), "pinned" if card.is_pinned else "", version) if part)
-    _write(ax, right, y, words, letters, hue("ink-soft"), align="right")
+    write(ax, right, y, words, letters, hue("ink-soft"), ha="right")
     room = right - left - 15 - room_for(words, letters)
-    _write(ax, left + 11, y, row.stream_id, letters, rcParams["text.color"], room, weight="bold")
+    write(ax, left + 11, y, row.stream_id, letters, rcParams["text.color"], room, weight="bold")
 
 
 def _became(row: StateRow) -> str:
@@ -154,7 +155,7 @@ def _draw_field(ax: Axes, card: _Card, field: FieldRow, y: float, letters: float
     """A field's name, and its value; of a changed one what it was, an arrow, and what it is."""
     left, indent = card.left + 1.4 * letters, field.depth * letters
     ink = rcParams["text.color"]
-    _write(ax, left + indent, y, field.name, letters, hue("ink-soft"), column - indent)
+    write(ax, left + indent, y, field.name, letters, hue("ink-soft"), column - indent)
     at = left + column + letters
     room = card.left + card.wide - 1.4 * letters - at
     value, weight = (
@@ -169,25 +170,7 @@ def _draw_field(ax: Axes, card: _Card, field: FieldRow, y: float, letters: float
         ax.text(at, y, f"{words} →", va="center", fontsize=letters, color=hue("ink-soft"), **AS_TEXT)
         taken = room_for(words, letters) + arrow
         at, room = at + taken, room - taken
-    _write(ax, at, y, value, letters, ink, room, weight=weight)
-
-
-def _write(
-    ax: Axes,
-    x: float,
-    y: float,
-    text: str,
-    size: float,
-    ink: str,
-    room: float | None = None,
-    *,
-    weight: str = "normal",
-    align: str = "left",
-) -> None:
-    written = legible(text) if room is None else fitted(text, size, room, weight)
-    ax.text(
-        x, y, written, ha=align, va="center", fontsize=size, color=ink, weight=weight, zorder=4, **AS_TEXT
-    )
+    write(ax, at, y, value, letters, ink, room, weight=weight)
 
 
 _FIELD_LETTERS = 6.5

@@ -413,6 +413,21 @@ def _figure(ax: Axes) -> Figure:
     return figure
 
 
+def write(
+    ax: Axes,
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    ink: Any,
+    room: float | None = None,
+    **how: Any,
+) -> None:
+    """A text in letters of that size, cut to its room in points where it has one; its middle is at ``y``."""
+    written = legible(text) if room is None else fitted(text, size, room, how.get("weight", "normal"))
+    ax.text(x, y, written, fontsize=size, color=ink, **{"va": "center", "zorder": 4, **AS_TEXT, **how})
+
+
 def say_instead(ax: Axes, words: str) -> None:
     """What is said where there is nothing to draw."""
     ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", **AS_TEXT)

@@ -9,11 +9,9 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 
 from calamity_lab.figures.style import (
-    AS_TEXT,
     Theme,
     axes_for,
     filling,
-    fitted,
     hue,
     in_points,
     legible,
@@ -22,6 +20,7 @@ from calamity_lab.figures.style import (
     room_for,
     say_instead,
     strong,
+    write,
 )
 from calamity_lab.text import plural
 from calamity_lab.views.agenda import AgendaEntry, AgendaView, DueEntry
@@ -81,7 +80,7 @@ def draw_table(ax: Axes, table: Table, *, from_top: bool = False) -> tuple[int, 
     rows = table.rows[first:last]
     lefts, rooms = _columns(table, rows, letters, wide)
     for left, room, title in zip(lefts, rooms, table.titles, strict=True):
-        _write(ax, left, 0.6 * line, fitted(title, letters, room), letters, hue("ink-soft"))
+        write(ax, left, 0.6 * line, title, letters, hue("ink-soft"), room)
     ax.plot([0, wide], [1.1 * line] * 2, color=hue("edge"), linewidth=0.6)
     parted = table.now if first < table.now < last else last
     for number, row in enumerate(rows, first):
@@ -95,7 +94,7 @@ def draw_table(ax: Axes, table: Table, *, from_top: bool = False) -> tuple[int, 
 def write_foot(ax: Axes, label: str) -> None:
     """A line below the table that says what is not in it."""
     high, wide = ax.get_ylim()[0], ax.get_xlim()[1]
-    _write(ax, 0, high - 0.8 * _SMALLEST, fitted(label, 6.0, wide), 6.0, hue("ink-soft"))
+    write(ax, 0, high - 0.8 * _SMALLEST, label, 6.0, hue("ink-soft"), wide)
 
 
 def _kept(count: int, now: int, room: int) -> tuple[int, int]:
@@ -140,7 +139,7 @@ def _draw_row(
 ) -> None:
     ink = hue("later") if row.is_later else rcParams["text.color"]
     for (left, room), text in zip(columns, row.cells, strict=True):
-        _write(ax, left, y, fitted(text, letters, room), letters, ink)
+        write(ax, left, y, text, letters, ink, room)
     size = 0.85 * letters
     drawn = filling(row.sign, hue("later") if row.is_later else strong(row.sign), [size])
     ax.scatter([columns[named][0] - size], [y], s=size**2, marker=marker(row.sign), zorder=3, **drawn)
@@ -156,11 +155,7 @@ def _draw_now(ax: Axes, label: str, y: float, letters: float, wide: float) -> No
         linewidth=0.8,
         dashes=(4, 2),
     )
-    ax.text(wide, y, label, ha="right", va="center", fontsize=size, color=hue("ink-soft"), **AS_TEXT)
-
-
-def _write(ax: Axes, x: float, y: float, text: str, size: float, ink: str) -> None:
-    ax.text(x, y, text, ha="left", va="center", fontsize=size, color=ink, **AS_TEXT)
+    write(ax, wide, y, label, size, hue("ink-soft"), ha="right")
 
 
 @plots(EventTable, "the value of event_rows(trace, cursor)")

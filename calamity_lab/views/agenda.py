@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -31,6 +30,7 @@ from calamity_lab.text import format_fields, format_value, plain_sentence, point
 from calamity_lab.trace.selection import Note
 from calamity_lab.trace.sentences import origin, sent_by
 from calamity_lab.trace.trace import Trace
+from calamity_lab.views.chart import ordinal
 from calamity_lab.views.controls import due_words, time_of
 
 MOST_PREVIEWS = 12
@@ -274,18 +274,16 @@ def _waiting(run: Run, command_id: str) -> Pending:
 
 def _event_at(trace: Trace, position: int) -> RecordedEvent:
     """The event at a position."""
-    events = trace.index.events
-    number = bisect_left(events, position, key=lambda each: each.position)
-    if number >= len(events) or events[number].position != position:
+    number = ordinal(trace, position)
+    if not number:
         raise InvalidValue(f"There is no event at position {position:,} on this branch")
-    return events[number]
+    return trace.index.events[number - 1]
 
 
 def moment_of(trace: Trace, event: RecordedEvent) -> int:
     """The moment at which an event was recorded; 0 where that was before the trace began."""
-    index = trace.index
-    number = bisect_left(index.events, event.position, key=lambda other: other.position)
-    return index.event_moments[number] if number < len(index.event_moments) else 0
+    number = ordinal(trace, event.position)
+    return trace.index.event_moments[number - 1] if number else 0
 
 
 def _in_progress(trace: Trace, cursor: int) -> AgendaEntry | None:

@@ -470,7 +470,7 @@ class Columns:
         elif isinstance(step.pending.command, Redeliver):  # beside the event, where the first reaction is not
             self._between(step, step.index, trigger.event_type, sent)
         else:
-            self._put(step, step.index, 2 * ordinal(trace, trigger), trigger.event_type, sent)
+            self._put(step, step.index, 2 * ordinal(trace, trigger.position), trigger.event_type, sent)
 
     def _put(self, step: Step, moment: int, half: int, name: str, label: str | None = None) -> None:
         kind = _KIND_NUMBERS.get(step.verb)
@@ -515,24 +515,23 @@ class Columns:
         return number
 
 
-def ordinal(trace: Trace, event: RecordedEvent) -> int:
-    """An event's number among all of the branch, from 1: its position, where no position is missing."""
-    events, position = trace.index.events, event.position
-    if position <= len(events) and events[position - 1].position == position:
-        return position
-    return bisect_left(events, position, key=lambda other: other.position) + 1
+def ordinal(trace: Trace, position: int) -> int:
+    """The number among all, from 1, of the event at a position; 0 where the branch has none there."""
+    events = trace.index.events
+    if 0 < position <= len(events) and events[position - 1].position == position:
+        return position  # as where no position is missing
+    number = bisect_left(events, position, key=lambda event: event.position)
+    return number + 1 if number < len(events) and events[number].position == position else 0
 
 
 def event_mark(trace: Trace, event: RecordedEvent) -> Mark:
     """The mark of an event."""
-    return Mark("event", ordinal(trace, event))
+    return Mark("event", ordinal(trace, event.position))
 
 
 def change_mark(trace: Trace, stream_id: str, position: int) -> Mark | None:
     """The mark of the change that the event at a position made of a projection; None where it made none."""
-    index = trace.index
-    event = bisect_left(index.events, position, key=lambda each: each.position) + 1
-    changes = index.projections.changes
+    event, changes = ordinal(trace, position), trace.index.projections.changes
     first = bisect_left(changes, event, key=lambda each: each.event)
     for number, change in enumerate(changes.iterate(first), first + 1):
         if change.event != event:

@@ -187,14 +187,18 @@ def details(
     trace: Trace,
     selection: Selection,
     *,
+    chosen: Selected | None = None,
     shown: bool = True,
     toggled: Collection[str] = (),
     lengths: Iterable[tuple[str, int]] = (),
 ) -> Details:
-    """What is selected on the current branch, whole; nothing is worked out unless it is shown."""
+    """What is selected on the current branch, whole; nothing is worked out unless it is shown.
+
+    ``chosen`` is the same in brief, where it is known.
+    """
     if not shown:
         return Details()
-    chosen, asked = selected(trace, selection), _Asked(toggled, dict(lengths))
+    chosen, asked = chosen or selected(trace, selection), _Asked(toggled, dict(lengths))
     if not chosen.kind:
         return Details(shown=True)
     if chosen.type:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
@@ -337,38 +337,22 @@ def _command_row(trace: Trace, mark: Mark, step: Step, cursor: int) -> LogRow:
     if decision is not None and not is_rejected:
         events = plural(len(decision.event_types), "event") if decision.event_types else "no event"
         outcome = f"accepted, {events}"
-    return LogRow(
-        mark=mark,
-        kind="rejected" if is_rejected else "command",
-        name=step.pending.command_type,
-        stream_id=format_value(step.stream_id or ""),
+    return replace(
+        _of_step(step, mark, cursor, "rejected" if is_rejected else "command", step.pending.command_type),
         detail=format_fields(step.command, LENGTH),
         outcome=outcome,
         cause=origin(step.pending),
         depth=step.depth,
-        moment=step.index,
-        is_past=step.index <= cursor,
         decided=None if decision is None else decision.index,
         is_decided=decision is not None and decision.index <= cursor,
-        correlation=format_value(step.pending.correlation_id),
     )
 
 
 def _reaction_row(step: Step, cursor: int) -> LogRow:
     name, cause, outcome = _reaction(step)
-    return LogRow(
-        mark=Mark("step", step.index),
-        kind=step.verb if step.verb in LOOKS else "process manager",
-        name=name,
-        stream_id=format_value(step.stream_id or ""),
-        detail="",
-        outcome=outcome,
-        cause=cause,
-        depth=step.depth + (not step.begins),
-        moment=step.index,
-        is_past=step.index <= cursor,
-        correlation=format_value(step.pending.correlation_id),
-    )
+    kind = step.verb if step.verb in LOOKS else "process manager"
+    row = _of_step(step, Mark("step", step.index), cursor, kind, name)
+    return replace(row, outcome=outcome, cause=cause)
 
 
 def _step_row(trace: Trace, mark: Mark, cursor: int) -> LogRow:
@@ -378,14 +362,20 @@ def _step_row(trace: Trace, mark: Mark, cursor: int) -> LogRow:
     usual = "process manager" if step.at_process_manager else "aggregate"
     kinds = {"neutral": usual, "reaction": usual, "accepted": "event", "rejected": "rejected"}
     kind = step.verb if step.verb in LOOKS else "command" if step.begins else kinds.get(step.tone, "rejected")
+    cause = "" if isinstance(step, Elapsed) else step.pending.command_type
+    return replace(_of_step(step, mark, cursor, kind, step.verb), detail=fact(step), cause=cause)
+
+
+def _of_step(step: Step, mark: Mark, cursor: int, kind: str, name: str) -> LogRow:
+    """What the rows of all steps have: what begins a command is one less deep than what it leads to."""
     return LogRow(
         mark=mark,
         kind=kind,
-        name=step.verb,
+        name=name,
         stream_id=format_value(step.stream_id or ""),
-        detail=fact(step),
+        detail="",
         outcome="",
-        cause="" if isinstance(step, Elapsed) else step.pending.command_type,
+        cause="",
         depth=step.depth + (not step.begins),
         moment=step.index,
         is_past=step.index <= cursor,

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from calamity_lab.kernel.arguments import is_a
 from calamity_lab.kernel.schema import RaisingParts, field_names, fields_of, is_record
-from calamity_lab.text import format_value
+from calamity_lab.text import format_value, plural
 from calamity_lab.trace.differences import (
     ABSENT,
     Alignment,
@@ -83,10 +83,8 @@ def summary(value: Any) -> str:
     """A short text for a value whose inner values are shown below it."""
     if _is_record(value):
         return type(value).__name__
-    noun = "entry" if is_a(value, Mapping) else "item"
-    count = count_in(value)
-    plural = "entries" if is_a(value, Mapping) else "items"
-    return f"{count:,} {noun if count == 1 else plural}"
+    nouns = ("entry", "entries") if is_a(value, Mapping) else ("item", "items")
+    return plural(count_in(value), *nouns)
 
 
 def state_fields(state: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.arguments import is_a
@@ -94,17 +94,9 @@ def _order(model: Model) -> dict[str, int]:
     return {key: n for n, key in enumerate(keys)}
 
 
-_KINDS: dict[str, Kind] = {
-    "command": "command",
-    "aggregate": "aggregate",
-    "event": "event",
-    "process manager": "process manager",
-}
-
-
 def _kind_and_name(key: str) -> tuple[Kind, str]:
     kind, _, name = key.partition(":")
-    return _KINDS[kind], name
+    return cast("Kind", kind), name
 
 
 EVERYTHING = ""

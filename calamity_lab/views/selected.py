@@ -26,7 +26,7 @@ from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import target_text
 from calamity_lab.views.arrows import Arrow, arrows
-from calamity_lab.views.chart import Mark, change_mark, change_of, step_mark
+from calamity_lab.views.chart import Mark, change_mark, change_of, ordinal, step_mark
 from calamity_lab.views.counters import counters
 from calamity_lab.views.events import LENGTH
 from calamity_lab.views.paths import state_fields
@@ -144,8 +144,8 @@ def _deadline(trace: Trace, number: int) -> Selected:
 
 
 def _event(trace: Trace, position: int) -> Selected:
-    number = _upto(trace, position)
-    if not number or trace.index.events[number - 1].position != position:
+    number = ordinal(trace, position)
+    if not number:
         return Selected()
     event, moment = trace.index.events[number - 1], trace.index.event_moments[number - 1]
     mark = Mark("event", number)
@@ -283,7 +283,9 @@ def _type(trace: Trace, key: str) -> Selected:
 
 def _range(trace: Trace, first: int, until: int) -> Selected:
     events = trace.index.events
-    since, upto = (_upto(trace, position) for position in (first - 1, until))
+    since, upto = (
+        bisect_right(events, each, key=lambda event: event.position) for each in (first - 1, until)
+    )
     if since >= upto:
         return Selected()
     streams = _streams(trace, since, upto)
@@ -323,11 +325,3 @@ def _streams(trace: Trace, since: int, upto: int) -> dict[str, None]:
         return dict.fromkeys(event.stream_id for event in events.iterate(since, upto))
 
     return trace.memo.once(_RANGES, streams, events[since], events[upto - 1])
-
-
-def _upto(trace: Trace, position: int) -> int:
-    """How many events have that position or an earlier one."""
-    events = trace.index.events
-    if 0 < position <= len(events) and events[position - 1].position == position:
-        return position
-    return bisect_right(events, position, key=lambda event: event.position)

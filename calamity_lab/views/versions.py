@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from itertools import islice, pairwise, takewhile
+from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from calamity_lab.errors import CalamityError, InvalidModel, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel.arguments import is_a
@@ -26,11 +26,11 @@ from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Executed
 from calamity_lab.text import format_value
-from calamity_lab.trace.differences import ABSENT, differences
+from calamity_lab.trace.differences import ABSENT
 from calamity_lab.trace.index import Kind, Lane
 from calamity_lab.trace.projections import BrokenProjection, Projections
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.paths import FieldHistory, inner_changes, state_at, state_fields
+from calamity_lab.views.paths import FieldHistory, differ, inner_changes, state_at, state_fields
 
 _NO_TYPES: Mapping[str, type] = MappingProxyType({})
 
@@ -285,18 +285,17 @@ def _sparkline(
     there = [
         (number, point.value) for number, point in zip(numbers, points, strict=True) if number is not None
     ]
-    (least, lowest), (most, highest) = min(there, key=_first), max(there, key=_first)
+    (least, lowest), (most, highest) = min(there, key=itemgetter(0)), max(there, key=itemgetter(0))
     span = most / 2 - least / 2  # halves, since the whole may be beyond a float
     heights = [
         None if number is None else round((number / 2 - least / 2) / span, 4) if span else 0.5
         for number in numbers
     ]
-    past = sum(point.version <= now for point in points)
-    return _field_history(
+    return FieldHistory(
         "numbers",
-        points,
-        heights,
-        past,
+        *_columns(points),
+        tuple(heights),
+        sum(point.version <= now for point in points),
         format_value(lowest, _LENGTH),
         format_value(highest, _LENGTH),
         every,
@@ -305,12 +304,16 @@ def _sparkline(
 
 
 def _changes(points: Sequence[_Point], now: int, every: int) -> FieldHistory:
-    changes = [*points[:1], *(point for before, point in pairwise(points) if _differ(before, point))]
+    changes = [
+        *points[:1],
+        *(point for before, point in pairwise(points) if differ(before.value, point.value)),
+    ]
     past = sum(point.version <= now for point in changes)
     last = min(len(changes), max(past + _LATER, CHANGES))
     first = max(0, last - CHANGES)
-    history = _field_history("changes", changes[first:last], (), past - first, "", "", every, first)
-    return replace(history, values=tuple(_value_or_changes(changes, n) for n in range(first, last)))
+    versions, moments, _ = _columns(changes[first:last])
+    values = tuple(_value_or_changes(changes, n) for n in range(first, last))
+    return FieldHistory("changes", versions, moments, values, (), past - first, "", "", every, first)
 
 
 def _value_or_changes(changes: Sequence[_Point], index: int) -> str:
@@ -323,28 +326,10 @@ def _value_or_changes(changes: Sequence[_Point], index: int) -> str:
     return "; ".join([*map(str, first), *([f"{more:,} more"] if more else [])]) or text
 
 
-def _field_history(
-    kind: Literal["numbers", "changes"],
-    points: Sequence[_Point],
-    heights: Sequence[float | None],
-    past: int,
-    least: str,
-    most: str,
-    every: int,
-    earlier: int,
-) -> FieldHistory:
-    return FieldHistory(
-        kind,
-        tuple(point.version for point in points),
-        tuple(point.moment for point in points),
-        tuple(_text(point.value) for point in points),
-        tuple(heights),
-        past,
-        least,
-        most,
-        every,
-        earlier,
-    )
+def _columns(points: Sequence[_Point]) -> tuple[tuple[int, ...], tuple[int | None, ...], tuple[str, ...]]:
+    """The versions, the moments and the values of points."""
+    texts = tuple(_text(point.value) for point in points)
+    return tuple(point.version for point in points), tuple(point.moment for point in points), texts
 
 
 def _look(versions: Versions, path: str) -> _Looked:
@@ -371,10 +356,6 @@ def _point(versions: Versions, version: int, path: str) -> _Point | None:
     return _Point(version, found.moment, state_at(found.state, path))
 
 
-def _differ(before: _Point, after: _Point) -> bool:
-    return next(differences(before.value, after.value), None) is not None
-
-
 def _number(value: Any) -> float | None:
     if is_a(value, timedelta):
         return float(value.total_seconds())
@@ -389,10 +370,6 @@ def _number(value: Any) -> float | None:
 
 def _text(value: Any) -> str:
     return "not there" if value is ABSENT else format_value(value, _LENGTH)
-
-
-def _first(pair: tuple[float, Any]) -> float:
-    return pair[0]
 
 
 _MOST_NAMED = 8
@@ -420,7 +397,7 @@ def history_of_values(values: Sequence[Any]) -> FieldHistory:
     changes = [
         point
         for n, point in enumerate(points)
-        if not 0 < n < len(points) - 1 or _differ(points[n - 1], point)
+        if not 0 < n < len(points) - 1 or differ(points[n - 1].value, point.value)
     ]
     return _drawn(_Looked(every, changes, {}), last)
 

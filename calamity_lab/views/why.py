@@ -8,7 +8,7 @@ docs/decisions/0146.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -35,7 +35,7 @@ from calamity_lab.trace.sentences import fact, origin
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.agenda import moment_of
 from calamity_lab.views.arrows import cause_of_pending
-from calamity_lab.views.chart import Mark, event_mark, step_mark
+from calamity_lab.views.chart import Mark, event_mark, ordinal, step_mark
 from calamity_lab.views.details import MOST_LINKS, Answer, DetailLink, link
 from calamity_lab.views.paths import count_in, differ, state_at, state_fields, within
 from calamity_lab.views.process_graph import NotSent
@@ -489,7 +489,7 @@ class _Asked:
         if not node.field:
             if latest is None:
                 return replace(link, sentence=f"was there {BEFORE}"), None
-            return replace(link, sentence=self._last(latest)), self._cause(latest)
+            return replace(link, sentence=self._last(latest)), self._trigger(latest.trigger, latest.moment)
         value = state_at(state, node.field)
         if value is ABSENT:
             raise no_field(name, state, node.field)
@@ -521,14 +521,7 @@ class _Asked:
         if given.how == "new" and from_ is COMPUTED:
             from_ = Copied(f"as {type(transition.after).__name__}.new made it")
         link = replace(link, sentence=since, origin=from_.words)
-        return link, self._cause(transition, from_.path)
-
-    def _cause(self, transition: Transition, path: str = "") -> _Node | None:
-        trigger = transition.trigger
-        if isinstance(trigger, RecordedEvent):
-            return _Node("event", trigger, moment_of(self.trace, trigger), path)
-        step = self._rejected(transition.moment)
-        return None if step is None else _Node("rejection", step, step.index, path)
+        return link, self._trigger(transition.trigger, transition.moment, from_.path)
 
     # messages
 
@@ -543,22 +536,25 @@ class _Asked:
             return replace(link, sentence="recorded by another writer"), self._fault_of(step)
         if step.pending.command_id != event.causation_id:
             return replace(link, sentence="recorded by another writer"), None
-        start = self._start(moment)
+        executed = trace[moment - 1].step
+        before = executed.before if isinstance(executed, Executed) else None
+        return self._led_to(node, link, step, Origin(event.stream_id, before))
+
+    def _led_to(self, node: _Node, link: WhyLink, step: Step, state: Origin) -> tuple[Any, ...]:
+        """The link of an event or a rejection, and its command, or the state that its value came from."""
+        start, index = self._start(step.index), self.trace.index
         command = _Node("command", step.pending, start)
         if not node.field:
             return link, command
-        executed = trace[moment - 1].step
-        before = executed.before if isinstance(executed, Executed) else None
         sources = [Origin(step.pending.command_type, step.pending.command)]
-        if before is not None:
-            sources.append(Origin(format_value(event.stream_id, _LABEL), before))
+        if state.holder is not None:
+            sources.append(state._replace(name=format_value(state.name, _LABEL)))
         from_ = copied(link.value, node.field, sources)
-        link = replace(link, origin=from_.words)
-        if from_.source == 1 and isinstance(executed, Executed):
+        link, number = replace(link, origin=from_.words), index.lane_numbers.get(state.name)
+        if from_.source == 1 and number is not None:
             # The chain follows the value; the command that used it is a link beside.
-            lane = trace.index.lanes[trace.index.lane_numbers[event.stream_id]]
-            beside = self._link(command, step.pending, origin(step.pending), step_mark(trace, step))
-            return link, beside, _Node("value", lane, start or 0, from_.path)
+            beside = self._link(command, step.pending, origin(step.pending), step_mark(self.trace, step))
+            return link, beside, _Node("value", index.lanes[number], start or 0, from_.path)
         return link, command._replace(field=from_.path)
 
     def _command(self, node: _Node) -> tuple[Any, ...]:
@@ -607,7 +603,7 @@ class _Asked:
         if from_.source == 1:
             return link, _Node("reaction", reaction, sent.number, from_.path)
         through = self._reacted(_Node("reaction", reaction, sent.number))
-        return link, through, self._trigger(reaction, from_.path)
+        return link, through, self._trigger(reaction.trigger, reaction.index, from_.path)
 
     def _reaction(self, node: _Node) -> tuple[Any, ...]:
         """A reaction of a process manager instance, and what it reacted to."""
@@ -615,12 +611,12 @@ class _Asked:
         link = self._reacted(node)
         if not node.field:
             if isinstance(step.command, Fault):  # the event was handed on again
-                return link, *self._fault(self._fault_of(step))[:-1], self._trigger(step)
-            return link, self._trigger(step)
+                return link, *self._fault(self._fault_of(step))[:-1], self._trigger(step.trigger, step.index)
+            return link, self._trigger(step.trigger, step.index)
         lane = trace.index.lanes[trace.index.lane_numbers[step.stream_id]]
         found, after = self._gave(link, self._given(lane, node.field, step.index))
         if after is None:  # where the value came from is not known; what the reaction came from is
-            return replace(found, sentence=link.sentence), self._trigger(step)
+            return replace(found, sentence=link.sentence), self._trigger(step.trigger, step.index)
         return replace(found, sentence=link.sentence), after
 
     def _fault(self, node: _Node) -> tuple[Any, ...]:
@@ -637,21 +633,8 @@ class _Asked:
         """A rejection, and the command that was rejected."""
         step, trace = node.about, self.trace
         link = self._link(node, step, str(step.rejected), Mark("step", step.index))
-        start = self._start(step.index)
-        command = _Node("command", step.pending, start)
-        if not node.field:
-            return link, command
         state = trace[step.index].stack.aggregates.get(step.stream_id)
-        sources = [Origin(step.pending.command_type, step.pending.command)]
-        if state is not None:
-            sources.append(Origin(format_value(step.stream_id, _LABEL), state))
-        from_ = copied(link.value, node.field, sources)
-        link = replace(link, origin=from_.words)
-        number = trace.index.lane_numbers.get(step.stream_id)
-        if from_.source == 1 and number is not None:
-            beside = self._link(command, step.pending, origin(step.pending), step_mark(trace, step))
-            return link, beside, _Node("value", trace.index.lanes[number], start or 0, from_.path)
-        return link, command._replace(field=from_.path)
+        return self._led_to(node, link, step, Origin(step.stream_id, state))
 
     def _reacted(self, node: _Node) -> WhyLink:
         step = node.about
@@ -695,11 +678,11 @@ class _Asked:
             return Origin("the rejection", _details_of(trigger))
         return Origin("", None) if trigger is None else Origin(trigger.event_type, trigger.event)
 
-    def _trigger(self, reaction: Step, path: str = "") -> _Node | None:
-        trigger = reaction.trigger
+    def _trigger(self, trigger: RecordedEvent | Rejected | None, moment: int, path: str = "") -> _Node | None:
+        """The event that led to what happened at a moment, or the rejection of its command."""
         if isinstance(trigger, RecordedEvent):
             return _Node("event", trigger, moment_of(self.trace, trigger), path)
-        step = self._rejected(reaction.index)
+        step = self._rejected(moment)
         return None if step is None else _Node("rejection", step, step.index, path)
 
     def _rejected(self, moment: int) -> Step | None:
@@ -843,13 +826,13 @@ def subject(trace: Trace, cursor: int, what: Any) -> Lane | RecordedEvent | Step
         return message
     if is_a(what, int) and not is_a(what, bool):
         position = a_whole_number("why(what)", what, low=None)
-        number = bisect_left(index.events, position, key=lambda each: each.position)
-        if number == len(index.events) or index.events[number].position != position:
+        number = ordinal(trace, position)
+        if not number:
             raise InvalidValue(
                 f"why({repr_of(position)}): there is no event at this position on this branch; the positions "
                 f"go up to {index.last_position:,}"
             )
-        event: RecordedEvent = index.events[number]
+        event: RecordedEvent = index.events[number - 1]
         return event
     if not is_a(what, str, Identity):
         raise InvalidValue(
@@ -868,9 +851,8 @@ def subject(trace: Trace, cursor: int, what: Any) -> Lane | RecordedEvent | Step
 def _check_branch(trace: Trace, message: RecordedEvent | Step | Pending) -> None:
     """Raise for a message that is not on the current branch."""
     if isinstance(message, RecordedEvent):
-        events = trace.index.events
-        number = bisect_left(events, message.position, key=lambda each: each.position)
-        there = number < len(events) and events[number].event_id == message.event_id
+        number = ordinal(trace, message.position)
+        there = number > 0 and trace.index.events[number - 1].event_id == message.event_id
     elif isinstance(message, Step):
         there = 0 < message.index <= trace.last and trace[message.index].step is message
     else:

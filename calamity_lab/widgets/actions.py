@@ -286,10 +286,8 @@ def _switch(contents: Contents, message: Mapping[str, Any]) -> None:
 
 def _send(contents: Contents, message: Mapping[str, Any]) -> None:
     """Put a command on the agenda, or say what is wrong with its fields."""
-    cls = contents.lab.model.command(str(message.get("command")))
-    fields = message.get("fields")
     try:
-        command = parse(cls, fields if isinstance(fields, Mapping) else {}, classes=contents.lab.model)
+        command = _typed(contents, message)
     except InvalidFields as error:
         contents.form = replace(contents.form, errors=dict(error.errors))
         # Each field says what is wrong with it; one sentence for all would be as long as the form.
@@ -297,7 +295,7 @@ def _send(contents: Contents, message: Mapping[str, Any]) -> None:
     editing = contents.form.editing
     if editing is None:
         contents.lab.send(command)
-        contents.say(f"{stored_name(cls)} is on the agenda", "plain")
+        contents.say(f"{stored_name(type(command))} is on the agenda", "plain")
     else:
         ask.target(command)  # raises for a command that goes nowhere
         number, _ = _submitted(contents, editing.command_id)
@@ -305,6 +303,13 @@ def _send(contents: Contents, message: Mapping[str, Any]) -> None:
         _replay(contents, change, editing.command_id)
     contents.form = replace(contents.form, errors={}, sent=contents.form.sent + 1, editing=None)
     return None
+
+
+def _typed(contents: Contents, message: Mapping[str, Any]) -> Any:
+    """The command that a message has in the fields of its form; raises `InvalidFields`."""
+    model, fields = contents.lab.model, message.get("fields")
+    cls = model.command(str(message.get("command")))
+    return parse(cls, fields if isinstance(fields, Mapping) else {}, classes=model)
 
 
 def _leave_out(contents: Contents, message: Mapping[str, Any]) -> None:
@@ -391,32 +396,30 @@ def _which(message: Mapping[str, Any]) -> int | str:
 
 def _open_found(contents: Contents, message: Mapping[str, Any]) -> None:
     """Go to the moment where a check breaks, or where an instance waits for ever, on a branch of its own."""
-    if message.get("kind") != "stuck":
-        violation = _named_violation(contents, message)
-        violation.open_in(contents.lab)
-        contents.say(plain_sentence(f"Here it breaks: {violation.invariant}"), "rejected")
-        return
-    found, number = contents.lab.exploration, taken(message, "name", text)
-    stuck = {str(n): each for n, each in enumerate(() if found is None or found.is_open else found.stuck)}
-    if number not in stuck:
-        raise InvalidValue(f"No stuck state has the number {number!r}. Explore again")
-    stuck[number].open_in(contents.lab)
-    contents.say(plain_sentence(f"Nothing can happen here: {stuck[number].who_waits}"), "plain")
+    found = _found(contents, message)
+    found.open_in(contents.lab)
+    if message.get("kind") == "stuck":
+        contents.say(plain_sentence(f"Nothing can happen here: {found.who_waits}"), "plain")
+    else:
+        contents.say(plain_sentence(f"Here it breaks: {found.invariant}"), "rejected")
 
 
 def _copy_violation(contents: Contents, message: Mapping[str, Any]) -> None:
     sentence = "Copy it into a file of tests. Where it says what the last command leads to now, correct it"
-    code = _named_violation(contents, message).to_test()
-    contents.answer_with(Answer("As a test", sentence, text=str(code)))
+    contents.answer_with(Answer("As a test", sentence, text=str(_found(contents, message).to_test())))
 
 
-def _named_violation(contents: Contents, message: Mapping[str, Any]) -> Any:
+def _found(contents: Contents, message: Mapping[str, Any]) -> Any:
+    """The violation of the check that a message names, or the stuck state with its number."""
     found, name = contents.lab.exploration, taken(message, "name", text)
+    is_stuck, known = message.get("kind") == "stuck", dict[str, Any]()
     if found is not None and not found.is_open:
-        for violation in found.violations:
-            if violation.invariant == name:
-                return violation
-    raise InvalidValue(f"Nothing that was found is called {name!r}. Explore again")
+        stuck = {str(number): each for number, each in enumerate(found.stuck)}
+        known = stuck if is_stuck else {each.invariant: each for each in found.violations}
+    if name not in known:
+        what = "No stuck state has the number" if is_stuck else "Nothing that was found is called"
+        raise InvalidValue(f"{what} {name!r}. Explore again")
+    return known[name]
 
 
 _ACTS: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
@@ -539,15 +542,14 @@ def _say_verdict(contents: Contents) -> None:
 
 def _offer(contents: Contents, message: Mapping[str, Any]) -> None:
     """Offer the command in the form to the exploring, or say what is wrong with its fields."""
-    cls, fields = contents.lab.model.command(str(message.get("command"))), message.get("fields")
-    command = parse(cls, fields if isinstance(fields, Mapping) else {}, classes=contents.lab.model)
+    command = _typed(contents, message)
     ask.target(command)  # raises for a command that goes nowhere
     if not any(are_equal(command, each) for each in contents.typed):
         contents.typed = (*contents.typed, command)
     key = next(iter(offered(contents.lab.stepper.trace, contents.typed[-1:])))
     chosen = contents.chosen.commands
     contents.set_options("exploring", {"commands": tuple(dict.fromkeys((*chosen, key)))})
-    contents.say(f"{stored_name(cls)} may be sent in each state", "plain")
+    contents.say(f"{stored_name(type(command))} may be sent in each state", "plain")
 
 
 _EXPLORES: Mapping[str, Callable[[Contents, Mapping[str, Any]], None]] = {
@@ -589,7 +591,7 @@ def select(contents: Contents, message: Mapping[str, Any]) -> None:
     if selection.command is not None:
         selection = selection._replace(moment=stepper.cursor)
     stepper.select(selection)
-    moment = _moment(stepper.trace, taken(message, "mark", optional(Mark.read)))
+    moment = selected(stepper.trace, selection).moment or 0 if message.get("mark") is not None else 0
     # What was recorded before the trace began is true at every moment.
     if message.get("go") is True and 0 < moment <= stepper.trace.last:
         contents.hush()
@@ -619,17 +621,3 @@ def selection_from(trace: Trace, message: Mapping[str, Any]) -> Selection:
         command=taken(message, "command_id", optional(text)),
         type=taken(message, "type", optional(text)),
     )
-
-
-def _moment(trace: Trace, mark: Mark | None) -> int:
-    if mark is None:
-        return 0
-    if mark.kind == "step":
-        return mark.number
-    if mark.kind == "change":
-        change = change_of(trace, mark)
-        return 0 if change is None else change.moment
-    if mark.kind == "deadline":
-        deadlines = trace.index.deadlines
-        return deadlines[mark.number - 1].moment if 0 < mark.number <= len(deadlines) else 0
-    return trace.index.event_moments[mark.number - 1] if 0 < mark.number <= len(trace.index.events) else 0

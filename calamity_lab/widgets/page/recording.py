@@ -116,9 +116,7 @@ def recording(lab: LabHandle) -> dict[str, Any]:
         "pending": PENDING,
         "tabs": [tab for tab in _TABS if has_content(tab, trace, lab.model)],
         "moments": moments,
-        "over": _over(trace, moments),
-        "out": _outs(trace, moments),
-        "back_over": _back_over(trace, moments),
+        **_ways(trace, moments),
         "log": [plain(row) for row in log_rows(trace, trace.last, chart=chart, first=0, limit=_EVERY).rows],
         "chart": chart_patch(chart, None, many=_EVERY),
         **_selected(trace, chart, packing),
@@ -256,12 +254,11 @@ def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, Any]:
     marks += [(each.moment, Mark("deadline", number)) for number, each in deadlines]
     names = (lane.identity.stream_id for lane in trace.index.lanes)
 
-    def chosen(selection: Selection) -> int:
-        # The id of the command is for Python alone, and long.
-        return packing.number(replace(selected(trace, selection), command=""))
-
     def both(selection: Selection) -> tuple[int, int]:
-        return chosen(selection), packing.number(details(trace, selection))
+        found = selected(trace, selection)
+        # The id of the command is for Python alone, and long.
+        number = packing.number(replace(found, command=""))
+        return number, packing.number(details(trace, selection, chosen=found))
 
     found = {str(mark): both(selection_from(trace, {"mark": str(mark)})) for _, mark in sorted(marks)}
     commands = {
@@ -275,7 +272,10 @@ def _selected(trace: Trace, chart: Chart, packing: Packing) -> dict[str, Any]:
     return {
         "selected": {
             "marks": {mark: number for mark, (number, _) in found.items()},
-            "streams": {format_value(name): chosen(Selection(stream_id=name)) for name in names},
+            "streams": {
+                format_value(name): packing.number(selected(trace, Selection(stream_id=name)))
+                for name in names
+            },
             "commands": commands,
             "types": {key: both(Selection(type=key)) for key in _types(trace)},
         },
@@ -290,24 +290,19 @@ def _types(trace: Trace) -> Iterator[str]:
     yield from dict.fromkeys([*known, *sorted(happened)])
 
 
-def _over(trace: Trace, moments: Sequence[int]) -> list[int]:
-    """From each of the moments, the one at which a step over ends: the next that completes a command."""
+def _ways(trace: Trace, moments: Sequence[int]) -> dict[str, list[int]]:
+    """Where a step over, a step out and a step back over lead, from each of the moments."""
     completed = list(trace.index.completed)
     places = (bisect_right(completed, moment) for moment in moments)
-    return [completed[place] if place < len(completed) else trace.last for place in places]
-
-
-def _outs(trace: Trace, moments: Sequence[int]) -> list[int]:
-    """From each of the moments, the one at which a step out ends: all that the command causes is done."""
-    return [_out(trace, moment) for moment in moments]
-
-
-def _back_over(trace: Trace, moments: Sequence[int]) -> list[int]:
-    """From each of the moments, the one before the command that is in progress there, or was done last."""
-    return [max(trace.index.command_start(moment) - 1, 0) for moment in moments]
+    return {
+        "over": [completed[place] if place < len(completed) else trace.last for place in places],
+        "out": [_out(trace, moment) for moment in moments],
+        "back_over": [max(trace.index.command_start(moment) - 1, 0) for moment in moments],
+    }
 
 
 def _out(trace: Trace, moment: int) -> int:
+    """The moment at which all is done that the command at a moment causes."""
     ends = EndsCascade()
     reached = (each.index for each in trace.branch.moments.iterate(moment + 1) if ends(each))
     return next(reached, trace.last)
