@@ -1,8 +1,8 @@
 // Next: the command in progress, and the pending ones in order, each with what caused it and what it would do. Below,
 // where moves stop.
 
-import { button, disable, textEntry } from "./buttons.js";
-import { count, freshId, indent, make, put, setText, show } from "./elements.js";
+import { button, disable, discloses, textEntry } from "./buttons.js";
+import { count, freshId, indent, make, put, setText, show, showText } from "./elements.js";
 import { keepInSight, keyed, Reach } from "./lists.js";
 import { glyph, icon, kindClass, showStop, stopSign } from "./signs.js";
 
@@ -87,8 +87,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
       const isCut = lab.isRecorded && entries.length < reach.wanted;
       reach.update(entries.length, isCut ? entries.length : Math.min(all, page));
       if (sought !== null) mark();
-      show(more, all > page);
-      setText(more, `${count(all - page)} more…`);
+      showText(more, all > page ? `${count(all - page)} more…` : "");
       show(hint, !all && !now);
       setText(hint, lab.isRecorded
         ? "Nothing is pending."
@@ -101,31 +100,20 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
 
 /** The faults that can be injected, behind a button. @param {LabHandle} lab */
 function mountFaults(lab) {
-  const id = freshId("faults");
-  const list = make("div", { class: "cl-legend cl-faults", id, role: "group", "aria-label": "Faults", hidden: true });
+  const list = make("div", { class: "cl-legend cl-faults", id: freshId("faults"), role: "group",
+    "aria-label": "Faults" });
   const toggle = button({ text: "Faults", title: "Let something go wrong: a crash, a lost command, another writer",
-    kind: "cl-small cl-quiet", on: () => open(list.hidden === true) });
+    kind: "cl-small cl-quiet" });
   const node = make("span", { class: "cl-faults-button" }, glyph("injected"), toggle);
-  put(toggle, "aria-controls", id);
-  function open(/** @type {boolean} */ opens) {
-    show(list, opens);
-    put(toggle, "aria-expanded", opens ? "true" : "false");
-    const first = list.firstElementChild;
-    if (opens && first instanceof HTMLElement) first.focus();
-  }
+  const open = discloses(toggle, list, () => {
+    if (list.firstElementChild instanceof HTMLElement) list.firstElementChild.focus();
+  });
   function inject(/** @type {FaultOffer} */ offer) {
     open(false);
     toggle.focus();
     lab.send("inject", { ...offer.arguments });
   }
-  open(false);
   for (const part of /** @type {HTMLElement[]} */ ([toggle, list])) {
-    part.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || list.hidden) return;
-      open(false);
-      toggle.focus();
-      event.stopPropagation();
-    });
     part.addEventListener("focusout", (event) => {
       const to = event.relatedTarget;
       if (to instanceof Node && to !== toggle && !list.contains(to)) open(false);
@@ -158,20 +146,24 @@ function armedNode(lab, { fault_id, fault, waits_for }) {
 
 /** The deadlines that are set, in order of when they are due. */
 function dueList(/** @type {LabHandle} */ lab) {
-  const id = freshId("due");
   const list = make("ol", { class: "cl-entries" });
   const more = make("p", { class: "cl-hint" });
-  const node = make("section", { role: "group", "aria-labelledby": id, hidden: true }, make("h3", { id, text: "Due" }),
-    list, more);
+  const node = headed("Due", list, more);
   return {
     node,
     update(/** @type {AgendaView} */ { due, deadlines }) {
       show(node, due.length > 0);
       keyed(list, due, ({ command_id }) => command_id, () => dueNode(lab), updateDue);
-      show(more, deadlines > due.length);
-      setText(more, `${count(deadlines - due.length)} more`);
+      showText(more, deadlines > due.length ? `${count(deadlines - due.length)} more` : "");
     },
   };
+}
+
+/** What is below the pending commands, under a heading. @param {string} title @param {HTMLElement[]} content */
+function headed(title, ...content) {
+  const id = freshId("headed");
+  return make("section", { role: "group", "aria-labelledby": id, hidden: true }, make("h3", { id, text: title }),
+    ...content);
 }
 
 /** A deadline that is set. @param {LabHandle} lab */
@@ -199,16 +191,19 @@ function updateDue(node, entry) {
   setText(at, entry.due_at);
   setText(command, entry.command === entry.deadline ? "" : entry.command);
   setText(cause, `set because of ${entry.origin}`);
-  put(cause, "value", entry.cause);
-  put(cause, "title", entry.cause === null ? null : `Go to step ${count(entry.cause)}, which caused it`);
+  leadTo(cause, entry.cause);
+}
+
+/** Has a button lead to the moment that caused an entry. @param {Element} button @param {number | null} cause */
+function leadTo(button, cause) {
+  put(button, "value", cause);
+  put(button, "title", cause === null ? null : `Go to step ${count(cause)}, which caused it`);
 }
 
 /** The findings that a person kept, each with the way to its moment. */
 function notesList(/** @type {LabHandle} */ lab) {
-  const id = freshId("notes");
   const list = make("ul", { class: "cl-notes" });
-  const node = make("section", { role: "group", "aria-labelledby": id, hidden: true },
-    make("h3", { id, text: "Notes" }), list);
+  const node = headed("Notes", list);
   return {
     node,
     update(/** @type {NoteRow[]} */ notes) {
@@ -288,17 +283,13 @@ function updateEntry(/** @type {EntryNode} */ node, /** @type {PlacedEntry} */ e
   setText(target.children[0], entry.target);
   setText(fields, entry.fields);
   put(fields, "title", entry.fields);
-  show(badge, running || entry.is_next);
-  setText(badge, running ? "in progress" : "next");
+  showText(badge, running ? "in progress" : entry.is_next ? "next" : "");
   node.classList.toggle("cl-running", running);
   show(run, !running && !entry.is_next);
   indent(node, Math.min(entry.depth, 4));
-  show(cause, entry.cause !== null);
-  setText(cause, entry.origin);
-  put(cause, "value", entry.cause);
-  put(cause, "title", entry.cause === null ? null : `Go to step ${count(entry.cause)}, which caused it`);
-  show(origin, entry.cause === null);
-  setText(origin, entry.origin);
+  showText(cause, entry.cause === null ? "" : entry.origin);
+  leadTo(cause, entry.cause);
+  showText(origin, entry.cause === null ? entry.origin : "");
   updatePreview(/** @type {HTMLElement} */ (preview), entry);
 }
 

@@ -6,11 +6,11 @@ import { icon } from "./signs.js";
 /**
  * A button with an icon. Its name is its text, or `label` where there is no room for a text.
  * @typedef {{
- *   icon?: string, text?: string, label?: string, title?: string, kind?: string, on: (event: Event) => void,
+ *   icon?: string, text?: string, label?: string, title?: string, kind?: string, on?: (event: Event) => void,
  * }} ButtonOptions
  * @param {ButtonOptions} options
  */
-export function button({ icon: name, text, label, title, on, kind = "" }) {
+export function button({ icon: name, text, label, title, on = () => {}, kind = "" }) {
   return make("button", { type: "button", class: `cl-button ${kind}`, "aria-label": label, title, on: { click: on } },
     name ? icon(name) : null, text ? make("span", { class: "cl-button-text", text }) : null);
 }
@@ -55,6 +55,30 @@ export function textEntry(label, done, left = () => {}) {
     show(form, true);
     input.focus();
   } };
+}
+
+/**
+ * Lets a button open and close a list; Escape closes it. `opened` hears that it is open.
+ * @param {HTMLElement} toggle @param {HTMLElement} list @param {() => void} [opened]
+ */
+export function discloses(toggle, list, opened = () => {}) {
+  put(toggle, "aria-controls", list.id);
+  function open(/** @type {boolean} */ opens) {
+    show(list, opens);
+    put(toggle, "aria-expanded", opens ? "true" : "false");
+    if (opens) opened();
+  }
+  toggle.addEventListener("click", () => open(list.hidden === true));
+  for (const part of [toggle, list]) {
+    part.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || list.hidden) return;
+      open(false);
+      toggle.focus();
+      event.stopPropagation();
+    });
+  }
+  open(false);
+  return open;
 }
 
 /** The way through a long list: back, the part that is shown, and on; `go` gets the number of the first item. */

@@ -404,24 +404,9 @@ function unpackedColumns(/** @type {Uint8Array} */ bytes, /** @type {number[]} *
 
 const REACH = 14;
 
-/** @param {number} number @returns {Mark} */
-export function eventMark(number) {
-  return `event ${number}`;
-}
-
-/** @param {number} moment @returns {Mark} */
-export function stepMark(moment) {
-  return `step ${moment}`;
-}
-
-/** @param {number} number @returns {Mark} */
-export function changeMark(number) {
-  return `change ${number}`;
-}
-
-/** @param {number} number @returns {Mark} */
-export function deadlineMark(number) {
-  return `deadline ${number}`;
+/** @param {"event" | "step" | "change" | "deadline"} kind @param {number} number @returns {Mark} */
+export function markOf(kind, number) {
+  return `${kind} ${number}`;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { mountBranches } from "./branches.js";
 import { button, disable, isDisabled, textEntry } from "./buttons.js";
-import { clamp, count, draw, make, put, setText, show } from "./elements.js";
+import { clamp, count, draw, make, optionNodes, put, setText, show } from "./elements.js";
 import { canMove, isViewing, MOVES } from "./lab_handle.js";
 import { focusedIn } from "./lists.js";
 import { icon } from "./signs.js";
@@ -101,8 +101,8 @@ const WAITS = [
 function mountWaits(lab, wait) {
   const entry = textEntry("Wait until, as in 2026-03-01 09:00", (to) => lab.send(WAIT, { to }));
   const choose = make("select", { class: "cl-input cl-select cl-speed", "aria-label": "Wait for",
-    title: "Let a given time pass, or go on through all deadlines" }, make("option", { value: "", text: "Wait for…" }),
-    ...WAITS.map(([text], index) => make("option", { value: String(index), text })));
+    title: "Let a given time pass, or go on through all deadlines" },
+    ...optionNodes([["", "Wait for…"], ...WAITS.map(([text], index) => [String(index), text])]));
   choose.addEventListener("change", () => {
     const asked = WAITS[Number(choose.value)];
     choose.value = "";

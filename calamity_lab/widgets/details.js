@@ -1,7 +1,7 @@
 // Details: a message whole, wherever it was opened: its fields, its ids, what caused it and what it led to.
 
 import { button, textEntry } from "./buttons.js";
-import { count, freshId, indent, make, plural, put, setText, show } from "./elements.js";
+import { count, freshId, indent, make, plural, put, setText, show, showText } from "./elements.js";
 import { focusedIn, keyed } from "./lists.js";
 import { glyph, icon } from "./signs.js";
 import { changeParts } from "./state.js";
@@ -116,8 +116,7 @@ export function mountDetails(/** @type {HTMLElement} */ root, /** @type {HTMLEle
       if (drawn !== value.kind) sign.replaceChildren(value.kind ? glyph(value.kind) : "");
       drawn = value.kind;
       setText(title, value.title || "Details");
-      setText(sentence, value.sentence);
-      show(sentence, value.sentence !== "");
+      showText(sentence, value.sentence);
       show(hint, value.key === "" && value.answer === null);
       for (const [list, isHere] of /** @type {[HTMLElement, boolean][]} */ ([[sections, false], [about, true]])) {
         keyed(list, value.sections.filter(({ name }) => BELOW_LINKS.includes(name) === isHere), ({ name }) => name,
@@ -181,10 +180,8 @@ function answerBox(lab, followed) {
       if (value === null || value === drawn) return;
       drawn = value;
       setText(title, value.title);
-      setText(sentence, value.sentence);
-      show(sentence, value.sentence !== "");
-      setText(text, value.text);
-      show(text, value.text !== "");
+      showText(sentence, value.sentence);
+      showText(text, value.text);
       show(copy, value.text !== "");
       links.update(value.links);
       lab.later(() => node.scrollIntoView({ block: "nearest" }));

@@ -65,6 +65,12 @@ export function show(/** @type {Element} */ node, /** @type {boolean} */ visible
   else if (node instanceof HTMLElement && node.hidden === visible) node.hidden = !visible;
 }
 
+/** Shows a node with a text; without one it is hidden. */
+export function showText(/** @type {Element} */ node, /** @type {string | null | undefined} */ text) {
+  setText(node, text);
+  show(node, Boolean(text));
+}
+
 const NUMBER = new Intl.NumberFormat("en-GB");
 
 export function count(/** @type {number} */ number) {
@@ -78,6 +84,11 @@ export function plural(/** @type {number} */ number, /** @type {string} */ noun,
 
 export function clamp(/** @type {number} */ number, /** @type {number} */ least, /** @type {number} */ most) {
   return Math.max(least, Math.min(number, most));
+}
+
+/** The options of a select: each a value and its text. */
+export function optionNodes(/** @type {readonly (readonly string[])[]} */ choices) {
+  return choices.map(([value, text]) => make("option", { value, text }));
 }
 
 let nextId = 0;

@@ -1,7 +1,7 @@
 // Exploring: what is followed from the moment that is looked at, how far it is, and what breaks, with the path to it.
 
 import { button, disable, isDisabled } from "./buttons.js";
-import { choiceOf, freshId, make, plural, put, setText, show } from "./elements.js";
+import { choiceOf, freshId, make, optionNodes, plural, put, setText, show, showText } from "./elements.js";
 import { focusedIn, keyed } from "./lists.js";
 import { icon } from "./signs.js";
 
@@ -82,8 +82,7 @@ export function mountExplore(root, lab, typed) {
     show(rows, found.violations.length > 0);
     keyed(rows, found.violations, ({ key }) => key, () => pathNode(lab, fold), updatePath);
     keyed(waiting, found.stuck, ({ key }) => key, () => pathNode(lab, fold), updatePath);
-    setText(moreWait, `and ${plural(found.more_stuck, "more state")}`);
-    show(moreWait, found.more_stuck > 0);
+    showText(moreWait, found.more_stuck ? `and ${plural(found.more_stuck, "more state")}` : "");
     keyed(lists, found.never, ({ heading }) => heading, neverNode, updateNever);
   }
   return {
@@ -98,8 +97,7 @@ export function mountExplore(root, lab, typed) {
       show(further, found?.can_go_on ?? false);
       if ((focused === stop && !isRunning) || (focused === further && further.hidden)) explore.focus();
       how.update(value);
-      setText(problem, value.problem);
-      show(problem, value.problem !== "" && !isRunning);
+      showText(problem, isRunning ? "" : value.problem);
       show(status, found !== null);
       show(stuck, found !== null && found.stuck.length > 0);
       if (found) drawFound(found);
@@ -117,11 +115,9 @@ function settings(lab, typed) {
   const add = button({ icon: "add", text: "Add the command in the form", kind: "cl-small",
     title: "The command may then be sent in each state", on: () => lab.send("offer", typed()) });
   const order = make("select", { class: "cl-input cl-select",
-    on: { change: () => lab.setOptions("exploring", { strategy: order.value }) } },
-    ...ORDERS.map(([value, text]) => make("option", { value, text })));
+    on: { change: () => lab.setOptions("exploring", { strategy: order.value }) } }, ...optionNodes(ORDERS));
   const time = make("select", { class: "cl-input cl-select",
-    on: { change: () => lab.setOptions("exploring", { time: time.value }) } },
-    ...TIMES.map(([value, text]) => make("option", { value, text })));
+    on: { change: () => lab.setOptions("exploring", { time: time.value }) } }, ...optionNodes(TIMES));
   const workers = make("select", { class: "cl-input cl-select",
     on: { change: () => lab.setOptions("exploring", { workers: Number(workers.value) }) } });
   const limit = numberInput(lab, "limit");
@@ -230,7 +226,7 @@ function checkNode(lab, list, check) {
     lab.setOptions("exploring", {
       checks: others.map(({ name, role }) => [name, name === node.checked.name ? choose.value : role]),
     });
-  } } }, ...ROLES.map(([value, text]) => make("option", { value, text })));
+  } } }, ...optionNodes(ROLES));
   const node = Object.assign(make("li", { class: "cl-explore-check" }, make("span", { id }), choose), {
     checked: check,
   });
@@ -279,8 +275,7 @@ function updatePath(/** @type {ReturnType<typeof pathNode>} */ node, /** @type {
   put(head, "title", path.is_open ? "Fold the path" : "Show the path");
   node.classList.toggle("cl-opened", path.is_open);
   show(body, path.is_open);
-  setText(error, path.error);
-  show(error, path.error !== "");
+  showText(error, path.error);
   keyed(steps, path.steps, ({ number }) => number,
     () => make("li", {}, make("span"), make("span", { class: "cl-muted" }), make("strong")), (item, step) => {
     [step.label, step.sender && ` ${step.sender}`, step.note && ` ${step.note}`].forEach((text, index) =>
@@ -288,10 +283,8 @@ function updatePath(/** @type {ReturnType<typeof pathNode>} */ node, /** @type {
     );
     item.classList.toggle("cl-last-chance", step.note !== "");
   });
-  setText(more, `and ${plural(path.more, "more command")}`);
-  show(more, path.more > 0);
-  setText(advice, path.advice);
-  show(advice, path.advice !== "");
+  showText(more, path.more ? `and ${plural(path.more, "more command")}` : "");
+  showText(advice, path.advice);
 }
 
 function neverNode() {

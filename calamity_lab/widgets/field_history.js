@@ -2,7 +2,7 @@
 // "Why?" to what gave the field its value.
 
 import { button } from "./buttons.js";
-import { choiceOf, clamp, count, draw, make, plural, put, setText, show } from "./elements.js";
+import { choiceOf, clamp, count, draw, make, plural, put, setText, showText } from "./elements.js";
 import { focusedIn, keyed } from "./lists.js";
 
 /**
@@ -173,8 +173,7 @@ function changeList(name, go) {
     update(/** @type {FieldHistory} */ { versions, moments, values, past, every, earlier }) {
       const skipped = [earlier ? `${plural(earlier, "change")} before` : "",
         every > 1 ? `one version in ${every} is shown` : "", versions.length ? "" : "no value is known"];
-      setText(left, skipped.filter(Boolean).join("; "));
-      show(left, left.textContent !== "");
+      showText(left, skipped.filter(Boolean).join("; "));
       const items = versions.map((version, index) => ({ version, moment: moments[index], value: values[index],
         is_later: index >= past, is_now: index === past - 1 })
       );

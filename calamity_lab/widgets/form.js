@@ -3,7 +3,7 @@
 // changed in the same form: what was typed before comes back afterwards.
 
 import { button } from "./buttons.js";
-import { freshId, make, put, setText, show } from "./elements.js";
+import { freshId, make, optionNodes, put, setText, show, showText } from "./elements.js";
 import { focusedIn } from "./lists.js";
 
 /**
@@ -77,8 +77,7 @@ export function mountForm(root, lab, reveal = () => {}) {
     const fields = made.get(shown.command) ?? fieldGroup([]);
     if (body.firstChild !== fields.node) body.replaceChildren(fields.node);
     setText(doc, shown.doc + (shown.target ? ` To ${shown.target}.` : ""));
-    setText(overall, "");
-    show(overall, false);
+    showText(overall, "");
   }
 
   function send() {
@@ -112,7 +111,7 @@ export function mountForm(root, lab, reveal = () => {}) {
       if (patch.forms) {
         known = forms;
         made.clear();
-        select.replaceChildren(...forms.map((form) => make("option", { value: form.command, text: form.command })));
+        select.replaceChildren(...optionNodes(forms.map(({ command }) => [command, command])));
         show(form, forms.length > 0);
         show(select, forms.length > 0);
         show(none, !forms.length);
@@ -122,9 +121,7 @@ export function mountForm(root, lab, reveal = () => {}) {
       const fields = made.get(asked);
       if (!patch.errors || !fields) return;
       fields.showErrors(errors, "");
-      const message = errors[""] ?? "";
-      setText(overall, message);
-      show(overall, message !== "" && asked === select.value);
+      showText(overall, asked === select.value ? errors[""] : "");
       if (Object.keys(errors).length) focusOn(fields.node.querySelector("[aria-invalid=true]"));
     },
   };
@@ -191,8 +188,7 @@ function labelled(field, input, ...extra) {
     node: make("div", { class: "cl-form-field" }, label, input, ...extra, problem),
     showErrors(/** @type {Record<string, string>} */ errors, /** @type {string} */ path) {
       const message = errors[path] ?? "";
-      setText(problem, message);
-      show(problem, message !== "");
+      showText(problem, message);
       put(input, "aria-invalid", message ? "true" : null);
       put(input, "aria-describedby", message ? problem.id : null);
     },
@@ -232,10 +228,8 @@ function booleanField(field) {
 /** @param {FormField} field @returns {FieldControl} */
 function choiceField(field) {
   const select = make("select", { class: "cl-input cl-select" });
-  if (field.optional || field.default === null) {
-    select.append(make("option", { value: "", text: field.optional ? "–" : "choose…" }));
-  }
-  select.append(...field.options.map((option) => make("option", { value: option, text: option })));
+  const none = field.optional || field.default === null ? [["", field.optional ? "–" : "choose…"]] : [];
+  select.append(...optionNodes([...none, ...field.options.map((option) => [option, option])]));
   return { ...labelled(field, select), read: () => select.value, write: (value) => {
     select.value = String(value ?? "");
   } };
@@ -264,8 +258,7 @@ function groupField(field) {
       inner.write(value);
     },
     showErrors(errors, path) {
-      setText(problem, errors[path] ?? "");
-      show(problem, Boolean(errors[path]));
+      showText(problem, errors[path]);
       inner.showErrors(errors, path);
     },
   };
@@ -307,8 +300,7 @@ function listField(field) {
       for (const value of values ?? []) append(value);
     },
     showErrors(errors, path) {
-      setText(problem, errors[path] ?? "");
-      show(problem, Boolean(errors[path]));
+      showText(problem, errors[path]);
       items.forEach(({ control }, body) => control.showErrors(errors, `${path}[${body}]`));
     },
   };

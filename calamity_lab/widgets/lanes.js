@@ -1,6 +1,6 @@
 // The rows of the timeline: the lanes in groups, one a type, of which those in sight are drawn and no others.
 
-import { changeMark, deadlineMark, eventMark, groupKey, STEP_KINDS, stepMark } from "./chart.js";
+import { groupKey, markOf, STEP_KINDS } from "./chart.js";
 import { clamp } from "./elements.js";
 import { LOOKS } from "./looks.js";
 
@@ -120,7 +120,7 @@ export function marksInSight(chart, span, lanes, [top, bottom], plot) {
   eachInSight(chart, span, (kind, among, lane, moment, change) => {
     const row = lanes.rowOf[lane];
     if (row < top || row >= bottom) return;
-    const key = change ? changeMark(change) : kind === "event" ? eventMark(among) : stepMark(moment);
+    const key = change ? markOf("change", change) : kind === "event" ? markOf("event", among) : markOf("step", moment);
     const [x, y] = [(span.at(among) - span.from) * scale, (row - top + 0.5) * LANE];
     marks.push({ key, kind, among, lane, moment, x, y });
   });
@@ -183,8 +183,9 @@ export function linesInSight(chart, span, lanes, [top, bottom], plot, cursor, no
       const to = each.end === "set" ? Math.max(now, from) : at(each.until);
       if (to < 0 || from > plot) continue;
       const middle = (row - top + 0.5) * LANE;
-      lines.push({ key: deadlineMark(each.number), kind: "deadline", among: 0, lane: each.lane, moment: each.since,
-        x: Math.max(from, 0), y: middle + lineDown(each.number), from, to, middle, end: each.end, until: each.until });
+      lines.push({ key: markOf("deadline", each.number), kind: "deadline", among: 0, lane: each.lane,
+        moment: each.since, x: Math.max(from, 0), y: middle + lineDown(each.number), from, to, middle, end: each.end,
+        until: each.until });
     }
   }
   return lines;
@@ -210,9 +211,15 @@ export function linePaths(
 
 /** A clock at the end of each line of a deadline that came due. @param {DrawnLine[]} lines @returns {DrawnMark[]} */
 export function clocksOf(lines) {
-  return lines.filter(({ end }) => end === "came due").map(({ lane, until, to, middle }) => ({ key: stepMark(until),
-    kind: "deadline", among: 0, lane, moment: until, x: to, y: middle })
-  );
+  return lines.filter(({ end }) => end === "came due").map(({ lane, until, to, middle }) => ({
+    key: markOf("step", until),
+    kind: "deadline",
+    among: 0,
+    lane,
+    moment: until,
+    x: to,
+    y: middle,
+  }));
 }
 
 /** How far below the middle of its row the line of a deadline is, so that those of an instance are apart. */

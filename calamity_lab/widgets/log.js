@@ -2,7 +2,8 @@
 // run: the others have their room, and come as somebody scrolls there.
 
 import { button, searchBox } from "./buttons.js";
-import { choiceOf, clamp, closest, count, make, nameParts, plural, put, setText, show } from "./elements.js";
+import { choiceOf, clamp, closest, count, make, nameParts, optionNodes, plural, put, setText,
+  show } from "./elements.js";
 import { addPicked, focusedIn, isPosition, keepInSight, keyed } from "./lists.js";
 import { icon, setGlyph } from "./signs.js";
 
@@ -51,10 +52,9 @@ class Log {
     this.wanted = null;
     this.active = 0;
     this.search = searchBox("Search the log", (query) => this.ask({ query, first: null }));
-    this.only = make("select", { class: "cl-input cl-select", "aria-label": "Rows of the log" },
-      ...LISTS.filter(([name]) => name !== "steps" || !lab.isRecorded).map(([value, text]) =>
-        make("option", { value, text })
-      ));
+    this.only = make("select", { class: "cl-input cl-select", "aria-label": "Rows of the log" }, ...optionNodes(
+      LISTS.filter(([name]) => name !== "steps" || !lab.isRecorded),
+    ));
     this.only.addEventListener("change", () => this.ask({ only: this.only.value, first: null }));
     this.count = make("span", { class: "cl-muted" });
     this.follow = button({ icon: "follow", text: "Follow", title: "Follow the cursor", kind: "cl-small", on: () => {

@@ -4,7 +4,7 @@ import { button, pager } from "./buttons.js";
 import { choiceOf, clamp, closest, cutTo, draw, make, plural, put, setText, show, widthOf } from "./elements.js";
 import { addPicked, keepInSight, keyed, rove } from "./lists.js";
 import { LOOKS } from "./looks.js";
-import { stepMark } from "./chart.js";
+import { markOf } from "./chart.js";
 import { glyph, kindClass } from "./signs.js";
 
 /**
@@ -266,7 +266,7 @@ function listenToRows(/** @type {SVGElement} */ rows, /** @type {LabHandle} */ l
   function go(/** @type {RowNode} */ node, /** @type {Event} */ press) {
     rove(rows.children, node);
     const moment = ROWS.get(node)?.moment ?? null;
-    if (moment !== null) lab.select({ mark: stepMark(moment), go: true }, press);
+    if (moment !== null) lab.select({ mark: markOf("step", moment), go: true }, press);
   }
   rows.addEventListener("click", (event) => {
     const node = rowOf(event);

@@ -2,7 +2,7 @@
 
 import { button, pager, searchBox } from "./buttons.js";
 import { updateHistory } from "./field_history.js";
-import { choiceOf, closest, count, indent, make, nameParts, plural, put, setText, show } from "./elements.js";
+import { choiceOf, closest, count, indent, make, nameParts, plural, put, setText, show, showText } from "./elements.js";
 import { addPicked, drawAnew, keyed, Reach, rove } from "./lists.js";
 import { icon, kindClass, setGlyph } from "./signs.js";
 
@@ -188,11 +188,8 @@ function updateCard(/** @type {Card} */ card, /** @type {StateRow & { pinned?: b
   }
   put(pin, "aria-pressed", row.pinned ? "true" : "false");
   put(pin, "title", row.pinned ? "Unpin" : "Pin: keep this on top");
-  const word = row.as_of ? "" : row.gone ? "stopped" : row.is_new ? "new" : row.changed ? "changed" : "";
-  setText(badge, word);
-  show(badge, word !== "");
-  setText(note, row.note ?? "");
-  show(note, Boolean(row.note));
+  showText(badge, row.as_of ? "" : row.gone ? "stopped" : row.is_new ? "new" : row.changed ? "changed" : "");
+  showText(note, row.note);
   updateAsOf(card, row);
   // In a new state every field is new: only the card says so.
   const fieldRows = row.is_new ? row.fields.map((field) => ({ ...field, changed: false })) : row.fields;

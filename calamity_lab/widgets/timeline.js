@@ -2,7 +2,7 @@
 // It holds the whole run (chart.js), so that it can be dragged along without asking Python.
 
 import { disable, isDisabled } from "./buttons.js";
-import { Chart, eventMark, stepMark } from "./chart.js";
+import { Chart, markOf } from "./chart.js";
 import { choiceOf, clamp, count, cutName, draw, make, namesOf, put, setText, show, widthOf } from "./elements.js";
 import { NOTHING_SELECTED } from "./lab_handle.js";
 import { clocksOf, DENSE, denseBars, densePaths, eachInSight, labelsBeside, LANE, Lanes, linePaths, linesInSight,
@@ -195,7 +195,7 @@ export class Timeline {
     const { chart, lanes } = this;
     const last = this.latest();
     if (last === null) return null;
-    const [row, begun] = [lanes.rowOf[last.lane], chart.at(stepMark(chart.commandBefore(this.cursor)))];
+    const [row, begun] = [lanes.rowOf[last.lane], chart.at(markOf("step", chart.commandBefore(this.cursor)))];
     const other = begun ? lanes.rowOf[begun.lane] : -1;
     const isNear = other >= 0 && (Math.abs(row - other) + 1) * LANE <= this.view.height;
     return isNear ? [Math.min(row, other), Math.max(row, other)] : [row, row];
@@ -208,7 +208,7 @@ export class Timeline {
     const moments = [this.now > 0 ? chart.events.moments[this.now - 1] : 0, step >= 0 ? chart.steps.moments[step] : 0];
     const moment = Math.max(...moments);
     if (!moment) return null;
-    return chart.at(moments[0] === moment ? eventMark(this.now) : stepMark(moment));
+    return chart.at(moments[0] === moment ? markOf("event", this.now) : markOf("step", moment));
   }
 
   paintRows() {

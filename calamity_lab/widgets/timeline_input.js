@@ -3,7 +3,7 @@
 import { clamp, put, show } from "./elements.js";
 import { LANE } from "./lanes.js";
 import { LOOKS } from "./looks.js";
-import { eventMark, lineAt, namedAt, nearestMark, neighbour } from "./chart.js";
+import { lineAt, markOf, namedAt, nearestMark, neighbour } from "./chart.js";
 import { AXIS, ZOOM } from "./timeline_parts.js";
 
 /**
@@ -111,7 +111,7 @@ function pickBetween(/** @type {Timeline} */ timeline, /** @type {number} */ lef
   const point = (/** @type {number} */ x) => timeline.span.from + (x * timeline.span.width) / timeline.plot;
   const [first, last] = [timeline.span.eventAt(point(left)), timeline.span.eventAt(point(right)) - 1];
   if (first <= last && first <= timeline.chart.events.length) {
-    timeline.lab.select({ mark: eventMark(first), until: Math.min(last, timeline.chart.events.length) });
+    timeline.lab.select({ mark: markOf("event", first), until: Math.min(last, timeline.chart.events.length) });
   }
 }
 
@@ -178,7 +178,7 @@ function pickTo(/** @type {Timeline} */ timeline, /** @type {DrawnMark} */ from,
     clamp(Math.round(mark.among), 1, Math.max(timeline.chart.events.length, 1));
   timeline.anchor ??= event(from);
   const ends = [timeline.anchor, event(to)].sort((one, other) => one - other);
-  if (timeline.chart.events.length) timeline.lab.select({ mark: eventMark(ends[0]), until: ends[1] });
+  if (timeline.chart.events.length) timeline.lab.select({ mark: markOf("event", ends[0]), until: ends[1] });
 }
 
 /** The axis is dragged to pan. */

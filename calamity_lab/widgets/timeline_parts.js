@@ -1,9 +1,9 @@
 // What the timeline is built of: its bar, its plot, the axis above, the tip, and the list in place of lanes.
 
-import { button, mountHandle } from "./buttons.js";
+import { button, discloses, mountHandle } from "./buttons.js";
 import { clamp, count, draw, freshId, make, nameParts, put, setText, show } from "./elements.js";
 import { keepInSight, keyed } from "./lists.js";
-import { changeMark, eventMark, stepMark } from "./chart.js";
+import { markOf } from "./chart.js";
 import { glyph } from "./signs.js";
 
 /**
@@ -54,21 +54,9 @@ export function buildTimeline(/** @type {Timeline} */ timeline) {
 
 /** What each shape means, behind a button. @param {(options: import("./buttons.js").ButtonOptions) => HTMLElement} small */
 function mountLegend(small) {
-  const id = freshId("legend");
-  const list = make("ul", { class: "cl-legend", id, "aria-label": "Legend", hidden: true });
-  const toggle = small({ icon: "legend", label: "Legend", title: "Legend: what each shape means",
-    on: () => open(Boolean(list.hidden)) });
-  put(toggle, "aria-controls", id);
-  function open(/** @type {boolean} */ opens) {
-    show(list, opens);
-    put(toggle, "aria-expanded", opens ? "true" : "false");
-  }
-  open(false);
-  toggle.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || list.hidden) return;
-    open(false);
-    event.stopPropagation();
-  });
+  const list = make("ul", { class: "cl-legend", id: freshId("legend"), "aria-label": "Legend" });
+  const toggle = small({ icon: "legend", label: "Legend", title: "Legend: what each shape means" });
+  discloses(toggle, list);
   return { button: toggle, list };
 }
 
@@ -248,13 +236,13 @@ function marksAround(chart, now, cursor) {
   /** @type {Mark[]} */
   const keys = [];
   const [before, last] = [Math.max(now - LISTED_BEFORE, 0), Math.min(now + LISTED_AFTER, chart.events.length)];
-  for (let event = before + 1; event <= last; event += 1) keys.push(eventMark(event));
+  for (let event = before + 1; event <= last; event += 1) keys.push(markOf("event", event));
   const changed = [chart.changes.upto("events", before), chart.changes.upto("events", last)];
-  for (let change = changed[0] + 1; change <= changed[1]; change += 1) keys.push(changeMark(change));
+  for (let change = changed[0] + 1; change <= changed[1]; change += 1) keys.push(markOf("change", change));
   const step = chart.steps.upto("moments", cursor);
   const end = Math.min(step + LISTED_AFTER, chart.steps.length);
   const moments = chart.steps.moments.subarray(Math.max(step - LISTED_BEFORE, 0), end);
-  keys.push(...Array.from(moments, (moment) => stepMark(moment)));
+  keys.push(...Array.from(moments, (moment) => markOf("step", moment)));
   const marks = keys.flatMap((key) => chart.at(key) ?? []).sort((one, other) => one.moment - other.moment);
   const at = marks.filter(({ moment }) => moment <= cursor).length;
   return marks.slice(Math.max(at - LISTED_BEFORE, 0), at + LISTED_AFTER);

@@ -50,7 +50,7 @@ LOOK = """
     Object.assign(span, { from, width });
     const marks = [];
     eachInSight(chart, span, (kind, among, _lane, moment) =>
-      marks.push(kind === "event" ? eventMark(among) : stepMark(moment)));
+      marks.push(kind === "event" ? markOf("event", among) : markOf("step", moment)));
     return marks;
   };
   const all = found([0, span.length + 1]);

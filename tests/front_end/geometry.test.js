@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { changeMark, Chart, eventMark, namedAt, nearestMark, neighbour, readMark, STEP_KINDS,
-  stepMark } from "../../calamity_lab/widgets/chart.js";
+import { Chart, markOf, namedAt, nearestMark, neighbour, readMark,
+  STEP_KINDS } from "../../calamity_lab/widgets/chart.js";
 import { denseBars, eachInSight, labelsBeside, Lanes, marksInSight,
   ringPath } from "../../calamity_lab/widgets/lanes.js";
 import { cutName } from "../../calamity_lab/widgets/elements.js";
@@ -49,7 +49,9 @@ function chart(changes = [[], [], []], deadlines = [[], [], [], [], []]) {
 }
 
 test("a mark stands where its event is, and steps in one gap share the room there", () => {
-  const marks = [eventMark(1), ...[10, 12, 14].map(stepMark), eventMark(3)].map((mark) => chart().at(mark));
+  const marks = [markOf("event", 1), ...[10, 12, 14].map((moment) => markOf("step", moment)), markOf("event", 3)].map((
+    mark,
+  ) => chart().at(mark));
   assert.deepEqual(marks.map((mark) => mark?.key), ["event 1", "step 10", "step 12", "step 14", "event 3"]);
   assert.deepEqual(marks.map((mark) => mark?.among), [1, 2.25, 2.5, 2.75, 3]);
   assert.deepEqual(marks.map((mark) => mark?.moment), [4, 10, 12, 14, 20]);
@@ -90,12 +92,14 @@ test("of very many deadlines those in sight are found by reading few", () => {
 });
 
 test("an event has its position, which is not its number where positions are missing", () => {
-  assert.deepEqual([3, 4, 6].map((event) => chart().at(eventMark(event))?.position), [3, 10, 12]);
+  assert.deepEqual([3, 4, 6].map((event) => chart().at(markOf("event", event))?.position), [3, 10, 12]);
   assert.equal(chart().at("step 12")?.position, null);
 });
 
 test("a mark that the run does not have is nothing, also where another kind has that number", () => {
-  for (const mark of [eventMark(0), eventMark(7), eventMark(10), stepMark(0), stepMark(4), stepMark(11)]) {
+  for (const mark of [markOf("event", 0), markOf("event", 7), markOf("event", 10), markOf("step", 0), markOf("step", 4),
+    markOf("step", 11)])
+  {
     assert.equal(chart().at(mark), null, mark);
   }
 });
@@ -103,11 +107,11 @@ test("a mark that the run does not have is nothing, also where another kind has 
 test("a change of a projection stands where the event is that made it, in the lane of the projection", () => {
   const kinds = ["projection", "rejected"].map((kind) => STEP_KINDS.indexOf(kind));
   const made = chart([[2, 5], [3, 3], kinds]);
-  const [changed, broken] = [changeMark(1), changeMark(2)].map((mark) => made.at(mark));
+  const [changed, broken] = [markOf("change", 1), markOf("change", 2)].map((mark) => made.at(mark));
   assert.deepEqual(changed, { key: "change 1", kind: "projection", name: "Placed", label: "Placed", position: null,
     among: 2, lane: 3, moment: 8 });
   assert.deepEqual([broken?.kind, broken?.among, broken?.moment], ["rejected", 5, 28]);
-  assert.equal(made.at(changeMark(3)), null);
+  assert.equal(made.at(markOf("change", 3)), null);
   assert.deepEqual(made.kinds(), ["event", "started", "continued", "stopped", "projection"]);
   /** @type {any[]} */
   const found = [];
@@ -117,7 +121,8 @@ test("a change of a projection stands where the event is that made it, in the la
 });
 
 test("a mark is read as the event, the step or the change that it names", () => {
-  assert.deepEqual([eventMark(12), stepMark(12), changeMark(12), null].map(readMark), [{ event: 12 }, { step: 12 }, {
+  assert.deepEqual([markOf("event", 12), markOf("step", 12), markOf("change", 12), null].map(readMark), [{ event: 12 },
+    { step: 12 }, {
     change: 12,
   }, {}]);
 });
@@ -213,7 +218,7 @@ test("where marks stand too close, reactions of any kind share a bar, rejections
 
 /** @returns {import("../../calamity_lab/widgets/types.js").DrawnMark} */
 function drawn(/** @type {number} */ event, /** @type {string} */ kind, /** @type {number} */ x, y = 12) {
-  return { key: eventMark(event), kind, among: event, lane: 0, moment: event, x, y };
+  return { key: markOf("event", event), kind, among: event, lane: 0, moment: event, x, y };
 }
 
 /** The names of marks, each 100 pixels wide, by the number of their mark. */

@@ -1,7 +1,7 @@
 // A recorded run, and how a page looks at it: the searches and windows that Python answers where there is one.
 // Each does what the view of that name does in Python, on the same values.
 
-import { eventMark, lowest, readMark } from "../chart.js";
+import { lowest, markOf, readMark } from "../chart.js";
 import { count, plural } from "../elements.js";
 import { NOTHING_SELECTED } from "../lab_handle.js";
 
@@ -304,7 +304,7 @@ export function recordedSelected(packed, { mark, until, position, stream_id: str
   const { selected: { marks, streams, commands, types }, rows } = packed;
   if (type) return rows[types[type]?.[0]] ?? NOTHING_SELECTED;
   const events = eventsOf(packed);
-  const named = mark ?? eventMark(events.findIndex((row) => row.position === position) + 1);
+  const named = mark ?? markOf("event", events.findIndex((row) => row.position === position) + 1);
   if (command) return rows[commands[command]?.[0]] ?? NOTHING_SELECTED;
   const { event: first } = readMark(named);
   const isRange = until !== undefined && first && first <= events.length;
@@ -347,7 +347,7 @@ export function recordedDetails(packed, picked, selected) {
   const events = eventsOf(packed);
   if (!selected.kind) return NO_DETAILS;
   const { position, title, detail, first, last, streams, kind } = selected;
-  const event = eventMark(events.findIndex((row) => row.position === picked.position) + 1);
+  const event = markOf("event", events.findIndex((row) => row.position === picked.position) + 1);
   const known = picked.command_id ? commands[picked.command_id]?.[1] : details[picked.mark ?? event];
   if (known !== undefined && kind !== "range") return rows[known];
   const found = events.filter((row, index) =>
