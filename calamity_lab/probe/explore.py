@@ -575,8 +575,11 @@ class Explorer:
 
     def moves(self, run: Run, vector: tuple[int, ...]) -> Iterator[ChoiceMade]:
         """What each choice in a state leads to; a choice that leads to nothing is left out."""
+        return self._made(self._with_time(run, vector))
+
+    def _made(self, choices: Iterable[tuple[int, Run, tuple[int, ...]]]) -> Iterator[ChoiceMade]:
         leads_on = False
-        for ordinal, (way, begun_run, before) in enumerate(self._with_time(run, vector)):
+        for ordinal, (way, begun_run, before) in enumerate(choices):
             if begun_run.wait is not None and leads_on and self._time == "idle":
                 return
             try:
@@ -845,13 +848,9 @@ class Explorer:
         source.shuffle(open_)
         if self._time == "idle":
             open_.sort(key=lambda choice: choice[1].wait is not None)  # time passes last
-        for way, begun_run, before in open_:
-            try:
-                after, new_vector, is_nothing = self._whole(begun_run, before)
-            except _Raised as raised:
-                self._note_raised(state, way, *explained(raised.error))
-                continue
-            if is_nothing:
+        for _, way, after, new_vector, error in self._made(open_):
+            if after is None:
+                self._note_raised(state, way, *explained(error))
                 continue
             key = self._key(after, new_vector)
             target = self._states.get(key)
@@ -869,19 +868,15 @@ class Explorer:
         made: list[ExploredChoice] = []
         with ask.through(self.values.remembered), muted_output():
             for wanted in ways:
-                open_ = self._with_time(run, vector)
-                found = next(((each, now) for way, each, now in open_ if self.ways[way] is wanted), None)
+                open_ = (each for each in self._with_time(run, vector) if self.ways[each[0]] is wanted)
+                found = next(self._made(islice(open_, 1)), None)
                 if found is None:
                     continue
-                try:
-                    after, new_vector, is_nothing = self._whole(*found)
-                except _Raised as raised:
-                    if name_of(raised.error) == name:
+                if found.after is None:
+                    if found.error is not None and name_of(found.error) == name:
                         return (*made, wanted)
                     continue
-                if is_nothing:
-                    continue
-                run, vector = after, new_vector
+                run, vector = found.after, found.vector
                 made.append(wanted)
                 if name in self.invariants and not _asked(self.invariants[name], run.stack)[0]:
                     return tuple(made)

@@ -28,24 +28,23 @@ from calamity_lab.stores.sql.rows import (
     VERSION,
     VERSIONS,
     AlongRows,
+    Appending,
     DeletedStream,
     HandOn,
     Heads,
     OutboxRow,
     RejectionRow,
+    Settling,
     Statements,
     StoredRow,
     Unfit,
     placed,
 )
-from calamity_lab.stores.sql.subscription import Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
 
 # Executes a statement on a connection; gives the rows that it finds.
 Execute = Callable[[Any, str, Mapping[str, Any]], list[Any]]
-# The versions between which a stream must be for an append to be let in.
-Bounds = tuple[int, int]
 # An error of ours, and what it says; {} stands for what the driver said.
 Meaning = tuple[type[CalamityError], str]
 
@@ -59,6 +58,43 @@ UNKNOWN: Meaning = StoreError, "{}; nothing was written"
 LEASE = 10  # seconds for which the claim of a worker on a name holds
 
 _KEPT, _MOST = 5, 15  # connections for reading: those that stay open, and those that may be open at once
+
+
+class Waiting(ABC):
+    """Waits until there may be new events; `wake` ends the wait from another thread."""
+
+    def start(self) -> None:
+        """Begin to notice what is appended."""
+
+    @abstractmethod
+    def wait(self) -> None:
+        """Return when there may be new events, or after some time in any case."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """End a wait that another thread is in."""
+
+    def close(self) -> None:
+        """Release what the waiting needed."""
+
+
+class Polling(Waiting):
+    """Looks from time to time, and at once when it is woken."""
+
+    def __init__(self, seconds: float, forget: Callable[[Polling], None] = lambda polling: None) -> None:
+        self._seconds = seconds
+        self._forget = forget
+        self._woken = threading.Event()
+
+    def wait(self) -> None:
+        self._woken.wait(self._seconds)
+        self._woken.clear()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        self._forget(self)
 
 
 class Database(ABC):
@@ -122,14 +158,7 @@ class Database(ABC):
         """A way to wait for what is appended next."""
 
     @abstractmethod
-    def _append(
-        self,
-        entries: Sequence[StoredRow],
-        bounds: Mapping[str, Bounds],
-        settles: OutboxRow | None,
-        passed: Mapping[str, int],
-        along: AlongRows | None,
-    ) -> Heads:
+    def _append(self, given: Appending) -> Heads:
         """Append in one transaction; the caller holds the lock."""
 
     @abstractmethod
@@ -187,31 +216,25 @@ class Database(ABC):
                 execute(connection, f"INSERT INTO {VERSIONS} VALUES ({VERSION})")
             if not execute(connection, "SELECT position FROM last_position"):
                 execute(connection, "INSERT INTO last_position SELECT coalesce(max(position), 0) FROM events")
+        self.version, self.keeps_rejections = VERSION, True
 
-    def _append_rows(
-        self,
-        connection: Any,
-        entries: Sequence[StoredRow],
-        bounds: Mapping[str, Bounds],
-        settles: OutboxRow | None,
-        passed: Mapping[str, int],
-        along: AlongRows | None,
-    ) -> Heads:
+    def _append_rows(self, connection: Any, given: Appending) -> Heads:
         """Append within a transaction of the only writer, which is undone where nothing is to be written."""
         statements = self.statements
-        heads = self._heads(connection, bounds)
+        heads = self._heads(connection, given.bounds)
         writing = Writing(connection, statements, heads.position)
-        before = None if settles is None else writing.settled(settles)
+        before = None if given.settles is None else writing.settled(given.settles)
         heads = heads._replace(settled=before)
-        fits = heads.fit(bounds) and before is None
-        if fits and entries:
-            self._insert(connection, placed(entries, heads))
-            execute(connection, statements.move_last_position, {"position": heads.position + len(entries)})
-            for name, count in passed.items():
+        fits = heads.fit(given.bounds) and before is None
+        if fits and given.entries:
+            self._insert(connection, placed(given.entries, heads))
+            last = {"position": heads.position + len(given.entries)}
+            execute(connection, statements.move_last_position, last)
+            for name, count in given.passed.items():
                 values = {"name": name, "position": heads.position + count, "since": heads.position}
                 execute(connection, statements.move_mark_from, values)
-        if fits and along is not None:
-            heads = heads._replace(unfit=writing.write(along))
+        if fits and given.along is not None:
+            heads = heads._replace(unfit=writing.write(given.along))
         if not fits or heads.unfit is not None:
             execute(connection, "ROLLBACK")
         return heads
@@ -272,31 +295,19 @@ class Database(ABC):
             )
         return found
 
-    def append(
-        self,
-        entries: Sequence[StoredRow],
-        bounds: Mapping[str, Bounds],
-        settles: OutboxRow | None = None,
-        passed: Mapping[str, int] = {},
-        along: AlongRows | None = None,
-    ) -> Heads:
+    def append(self, given: Appending) -> Heads:
         """Append the entries to their streams, all or none; return where the ends were.
 
-        Nothing is written when a stream's version is not within its bounds, or when the command that they
-        settle was settled before. ``passed`` says for process managers how many of the first entries are of
-        no interest to them: a mark that is at the end of the history moves over these. ``along`` is what is
-        written in the same transaction, or nothing is.
+        Nothing is written when a stream's version is not within its bounds, when the command that they settle
+        was settled before, or when what is written along does not fit.
         """
-        self._check_writable("append to")
-        self._pass_gate()
-        with self._lock:
-            self._check_still_there("append to")
+        with self._changing("append to", f"append {plural(len(given.entries), 'event')} to"):
             try:
-                heads = self._append(entries, bounds, settles, passed, along)
+                heads = self._append(given)
             except self.caught as error:
                 if self._repeats_an_id(error):
-                    raise self._repeated(entries, error) from error
-                raise self.translated(error, f"append {plural(len(entries), 'event')} to") from error
+                    raise self._repeated(given.entries, error) from error
+                raise
         for stream_id, version in heads.versions.items():
             if version < 0:
                 values = {"stream_id": stream_id}
@@ -312,33 +323,21 @@ class Database(ABC):
         with self._transaction() as cursor:
             return Writing(cursor.connection, self.statements, 0).hand_on(handed)
 
-    def settle(
-        self,
-        row: OutboxRow,
-        sent: Sequence[OutboxRow] = (),
-        taken_off: Sequence[TakenOff] = (),
-        kept: RejectionRow | None = None,
-    ) -> tuple[Any, ...] | bool:
+    def settle(self, given: Settling) -> tuple[Any, ...] | bool:
         """Settle a command; whether that was done, or else what it came to before.
 
-        A rejection that changed the sender is ``kept``: nothing is written if the mark of the process manager
-        is elsewhere, or if there was another rejection.
+        A rejection that changed the sender is kept: nothing is written if the mark of the process manager is
+        elsewhere, or if there was another rejection.
         """
         with self._changing("settle a command in"):
-            return self._settle(row, sent, taken_off, kept)
+            return self._settle(given)
 
-    def _settle(
-        self,
-        row: OutboxRow,
-        sent: Sequence[OutboxRow],
-        taken_off: Sequence[TakenOff],
-        kept: RejectionRow | None,
-    ) -> tuple[Any, ...] | bool:
+    def _settle(self, given: Settling) -> tuple[Any, ...] | bool:
         with self._transaction() as cursor:
-            return Writing(cursor.connection, self.statements, 0).settle(row, sent, taken_off, kept)
+            return Writing(cursor.connection, self.statements, 0).settle(given)
 
     @contextmanager
-    def _changing(self, action: str) -> Iterator[None]:
+    def _changing(self, action: str, tried: str | None = None) -> Iterator[None]:
         self._check_writable(action)
         self._pass_gate()
         with self._lock:
@@ -346,28 +345,22 @@ class Database(ABC):
             try:
                 yield
             except self.caught as error:
-                raise self.translated(error, action) from error
+                raise self.translated(error, tried or action) from error
 
     def write(self, statement: str, values: Mapping[str, Any], action: str) -> int:
         """Execute one statement that changes something beside the events; return how many rows it changed.
 
         It may be executed twice.
         """
-        self._check_writable(action)
-        self._pass_gate()
-        with self._lock:
-            self._check_still_there(action)
+        with self._changing(action):
             try:
-                try:
-                    return _changed(self._writing(), statement, values)
-                except self.errors as error:
-                    if not self._works_on_another(error):
-                        raise
-                    self._drop_writer()
-                    self._close_lent()
-                    return _changed(self._writing(), statement, values)
-            except self.caught as error:
-                raise self.translated(error, action) from error
+                return _changed(self._writing(), statement, values)
+            except self.errors as error:
+                if not self._works_on_another(error):
+                    raise
+                self._drop_writer()
+                self._close_lent()
+                return _changed(self._writing(), statement, values)
 
     def delete_stream(self, stream_id: str, at: str, reason: str) -> None:
         """Delete the events and the snapshot of a stream, and leave a tombstone, in one transaction."""
@@ -605,25 +598,20 @@ class Writing:
                 self._add(row)
         return is_moved
 
-    def settle(
-        self,
-        row: OutboxRow,
-        sent: Sequence[OutboxRow],
-        taken_off: Sequence[TakenOff],
-        kept: RejectionRow | None,
-    ) -> tuple[Any, ...] | bool:
+    def settle(self, given: Settling) -> tuple[Any, ...] | bool:
         """Settle a command, with what belongs to it; see `Database.settle`."""
+        kept = given.kept
         if kept is not None:
             mark, number = self._mark(kept.process_manager), self._last_rejection(kept.process_manager)
             if (mark, number) != (kept.position, kept.number - 1):
-                return self._came_to(row) or False
-        before = self.settled(row)
+                return self._came_to(given.row) or False
+        before = self.settled(given.row)
         if before is not None:
             return before
         if kept is not None:
             self._keep(kept)
-        self._take_off(taken_off, sent)
-        for each in sent:
+        self._take_off(given.taken_off, given.sent)
+        for each in given.sent:
             self._add(each)
         return True
 

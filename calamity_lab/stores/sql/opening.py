@@ -83,7 +83,6 @@ def _prepare(database: Database, *, beside: bool) -> None:
                 f"{database.name!r} is empty: there is no event to read; leave out read_only=True to begin"
             )
         database.create_tables()
-        database.version, database.keeps_rejections = VERSION, True
     except database.caught as error:
         raise database.translated(error, "open an event store in") from error
 
@@ -96,7 +95,6 @@ def _check_version(database: Database) -> None:
             database.statements = Statements(database.parameter, database.now, database.later, version=1)
             return
         database.create_tables()
-        database.keeps_rejections = True
         versions = [VERSION]
     if versions != [VERSION]:
         held = f"version {versions[0]}" if len(versions) == 1 else f"the versions {versions}"
@@ -126,7 +124,6 @@ def _add_what_is_new(database: Database) -> None:
         return
     try:
         database.create_tables()
-        database.keeps_rejections = True
     except database.errors as error:
         _log.warning(
             "%r lacks tables or indices of this release, and they could not be added: %s",

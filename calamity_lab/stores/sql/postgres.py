@@ -30,9 +30,10 @@ from calamity_lab.stores.sql.database import (
     READ_ONLY,
     UNFIT,
     UNKNOWN,
-    Bounds,
     Database,
     Meaning,
+    Polling,
+    Waiting,
 )
 from calamity_lab.stores.sql.rows import (
     COLUMNS,
@@ -42,16 +43,16 @@ from calamity_lab.stores.sql.rows import (
     OPEN,
     SENT,
     TABLES,
-    AlongRows,
+    Appending,
+    Bounds,
     HandOn,
     Heads,
     OutboxRow,
-    RejectionRow,
+    Settling,
     StoredRow,
     listed,
     table,
 )
-from calamity_lab.stores.sql.subscription import Polling, Waiting
 from calamity_lab.stores.sql.urls import URL
 from calamity_lab.text import plural
 
@@ -347,22 +348,16 @@ class PostgresDatabase(Database):
             self._drop_writer()
         return True
 
-    def _append(
-        self,
-        entries: Sequence[StoredRow],
-        bounds: Mapping[str, Bounds],
-        settles: OutboxRow | None,
-        passed: Mapping[str, int],
-        along: AlongRows | None,
-    ) -> Heads:
+    def _append(self, given: Appending) -> Heads:
+        entries, bounds = given.entries, given.bounds
         try:
-            return self._attempt(entries, bounds, settles, passed, along)
+            return self._attempt(given)
         except self.errors as error:
             heads = None if self._shows_pooler(error) else self._look_for(error, entries, bounds)
         if heads is not None:
             return heads
         try:  # nothing of it was written, so it may be tried again
-            return self._attempt(entries, bounds, settles, passed, along)
+            return self._attempt(given)
         except self.errors as error:
             heads = self._look_for(error, entries, bounds)
             if heads is not None:
@@ -421,15 +416,10 @@ class PostgresDatabase(Database):
         statement = _hand_on(handed.since is not None, *parts)
         return bool(self._one(statement, values, alone=bool(handed.taken_off))[0])
 
-    def _settle(
-        self,
-        row: OutboxRow,
-        sent: Sequence[OutboxRow],
-        taken_off: Sequence[TakenOff],
-        kept: RejectionRow | None,
-    ) -> tuple[Any, ...] | bool:
+    def _settle(self, given: Settling) -> tuple[Any, ...] | bool:
+        row, sent, taken_off, kept = given
         if kept is not None:
-            return super()._settle(row, sent, taken_off, kept)
+            return super()._settle(given)
         values = {**row._asdict(), **_columns(SENT, sent, "sent")}
         if taken_off:
             values.update(_off(taken_off, sent))
@@ -456,17 +446,11 @@ class PostgresDatabase(Database):
             raise
         return row
 
-    def _attempt(
-        self,
-        entries: Sequence[StoredRow],
-        bounds: Mapping[str, Bounds],
-        settles: OutboxRow | None,
-        passed: Mapping[str, int],
-        along: AlongRows | None,
-    ) -> Heads:
+    def _attempt(self, given: Appending) -> Heads:
+        entries, bounds, settles, passed, along = given
         if len(bounds) != 1 or along is not None:
             with self._transaction() as cursor:
-                return self._append_rows(cursor.connection, entries, bounds, settles, passed, along)
+                return self._append_rows(cursor.connection, given)
         ((stream_id, (low, high)),) = bounds.items()
         columns = list(zip(*entries, strict=True))[2:]
         values: dict[str, Any] = dict(zip(_OWN, map(_array, columns), strict=True))

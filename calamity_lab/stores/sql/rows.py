@@ -326,7 +326,7 @@ class Heads(NamedTuple):
     settled: tuple[Any, ...] | None = None
     unfit: Unfit | None = None
 
-    def fit(self, bounds: Mapping[str, tuple[int, int]]) -> bool:
+    def fit(self, bounds: Mapping[str, Bounds]) -> bool:
         """Whether the streams of the append are within these lowest and highest versions."""
         return all(low <= self.versions[name] <= high for name, (low, high) in bounds.items())
 
@@ -399,6 +399,33 @@ class AlongRows(NamedTuple):
     settled: Sequence[OutboxRow]
     sent: Sequence[OutboxRow]
     taken_off: Sequence[TakenOff] = ()
+
+
+# The versions between which a stream must be for an append to be let in.
+Bounds = tuple[int, int]
+
+
+class Appending(NamedTuple):
+    """What is appended in one transaction: entries, and the bounds of the version of each of their streams.
+
+    ``settles`` is the command of the entries. ``passed`` says for process managers how many of the first
+    entries are of no interest to them: a mark that is at the end of the history moves over these.
+    """
+
+    entries: Sequence[StoredRow]
+    bounds: Mapping[str, Bounds]
+    settles: OutboxRow | None = None
+    passed: Mapping[str, int] = {}
+    along: AlongRows | None = None
+
+
+class Settling(NamedTuple):
+    """A command that is settled, with what is sent and taken off then, and the rejection that is kept."""
+
+    row: OutboxRow
+    sent: Sequence[OutboxRow] = ()
+    taken_off: Sequence[TakenOff] = ()
+    kept: RejectionRow | None = None
 
 
 def placed(entries: Iterable[StoredRow], heads: Heads) -> Iterator[tuple[Any, ...]]:

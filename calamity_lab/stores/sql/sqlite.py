@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,10 +28,11 @@ from calamity_lab.stores.sql.database import (
     READ_ONLY,
     UNFIT,
     UNKNOWN,
-    Bounds,
     Database,
     Execute,
     Meaning,
+    Polling,
+    Waiting,
     execute,
     inherited,
 )
@@ -39,14 +40,11 @@ from calamity_lab.stores.sql.rows import (
     COLUMNS,
     INDICES,
     TABLES,
-    AlongRows,
+    Appending,
     Heads,
-    OutboxRow,
-    StoredRow,
     listed,
     table,
 )
-from calamity_lab.stores.sql.subscription import Polling, Waiting
 from calamity_lab.stores.sql.urls import URL
 
 _TYPES = {
@@ -201,16 +199,9 @@ class SQLiteDatabase(Database):
         self._waiting.append(waiting)
         return waiting
 
-    def _append(
-        self,
-        entries: Sequence[StoredRow],
-        bounds: Mapping[str, Bounds],
-        settles: OutboxRow | None,
-        passed: Mapping[str, int],
-        along: AlongRows | None,
-    ) -> Heads:
+    def _append(self, given: Appending) -> Heads:
         with self._transaction() as cursor:
-            heads = self._append_rows(cursor.connection, entries, bounds, settles, passed, along)
+            heads = self._append_rows(cursor.connection, given)
         for waiting in tuple(self._waiting):
             waiting.wake()
         return heads

@@ -5,70 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from calamity_lab.errors import CalamityError, ModelError, StoreError, StoreUnavailable
 from calamity_lab.kernel.event_store import Closable, raised
 from calamity_lab.kernel.protocols import ALL, Category, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
-
-
-class NameClaim(Protocol):
-    """What a named subscription keeps in the database: see `stores.sql.checkpoints`."""
-
-    name: str
-    position: int
-
-    def acknowledge(self, position: int) -> int:
-        """Note that everything up to a position was handled; the position from which to go on."""
-        ...
-
-    def look(self) -> int:
-        """The position of the checkpoint now."""
-        ...
-
-    def release(self) -> None:
-        """Let another worker have the name."""
-        ...
-
-
-class Waiting(ABC):
-    """Waits until there may be new events; `wake` ends the wait from another thread."""
-
-    def start(self) -> None:
-        """Begin to notice what is appended."""
-
-    @abstractmethod
-    def wait(self) -> None:
-        """Return when there may be new events, or after some time in any case."""
-
-    @abstractmethod
-    def wake(self) -> None:
-        """End a wait that another thread is in."""
-
-    def close(self) -> None:
-        """Release what the waiting needed."""
-
-
-class Polling(Waiting):
-    """Looks from time to time, and at once when it is woken."""
-
-    def __init__(self, seconds: float, forget: Callable[[Polling], None] = lambda polling: None) -> None:
-        self._seconds = seconds
-        self._forget = forget
-        self._woken = threading.Event()
-
-    def wait(self) -> None:
-        self._woken.wait(self._seconds)
-        self._woken.clear()
-
-    def wake(self) -> None:
-        self._woken.set()
-
-    def close(self) -> None:
-        self._forget(self)
+from calamity_lab.stores.sql.checkpoints import Claim
+from calamity_lab.stores.sql.database import Waiting
 
 
 class Subscribers:
@@ -138,7 +82,7 @@ class Subscription(Closable):
         number_of: Callable[[RecordedEvent], int],
         ended: Callable[[Subscription], None],
         head: Callable[[], int] | None = None,
-        claim: NameClaim | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self.position = start - 1
         self.error: CalamityError | None = None
