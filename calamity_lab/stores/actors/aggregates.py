@@ -171,9 +171,6 @@ class SharedAggregates:
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._known))
 
-    def __len__(self) -> int:
-        return len(self._known)
-
     def read(self, identity: Identity) -> Read:
         """The aggregate's state and version.
 

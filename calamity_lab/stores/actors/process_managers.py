@@ -212,9 +212,6 @@ class SharedInstances:
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._running))
 
-    def __len__(self) -> int:
-        return len(self._running)
-
     def read(self, stream_id: str) -> Any:
         """The instance's state; None where there is none."""
         running = self._running.get(stream_id)

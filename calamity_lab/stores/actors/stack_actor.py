@@ -195,6 +195,12 @@ class StackInActor:
         return DispatchResult(tuple(recorded))
 
 
+def _recorded(result: DispatchResult) -> tuple[RecordedEvent, ...]:
+    if result.error is not None:
+        raise result.error
+    return result.recorded
+
+
 def _name_of(failure: Failure) -> Any:
     """What distinguishes a failure from others."""
     if failure.pending is None:
@@ -223,10 +229,7 @@ class BaseStackActor(NotCopied, Closable):
         Where the actor dies meanwhile, a new actor is asked; nothing is recorded twice.
         """
         submission = self._submission()
-        result: DispatchResult = self._ask(submission, "dispatch", command, submission)
-        if result.error is not None:
-            raise result.error
-        return result.recorded
+        return _recorded(self._ask(submission, "dispatch", command, submission))
 
     def due(self, now: datetime) -> tuple[RecordedEvent, ...]:
         """All events that were recorded because of deadlines that are due at a time, in order.
@@ -234,10 +237,7 @@ class BaseStackActor(NotCopied, Closable):
         A clock that is a value jumps to when each is due. Where the actor dies meanwhile, a new actor is
         asked; each deadline is carried out once. What raised is set aside, and raised after the others.
         """
-        result: DispatchResult = self._ask(Submission(), "due", a_time("due(now)", now))
-        if result.error is not None:
-            raise result.error
-        return result.recorded
+        return _recorded(self._ask(Submission(), "due", a_time("due(now)", now)))
 
     @property
     def failed(self) -> tuple[Failure, ...]:

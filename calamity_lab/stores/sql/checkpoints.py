@@ -81,6 +81,7 @@ class Claim:
         self.name = name
         self._database, self._statements = database, database.statements
         self._owner = f"{_machine()} {os.getpid()} {_process()} {uuid4().hex}"
+        self._mine = {"name": name, "owner": self._owner}
         self.position = self._take(stream, start, head)
         self._closed = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name=f"claim on {name}", daemon=True)
@@ -91,7 +92,7 @@ class Claim:
 
         That is another one when the checkpoint was moved by hand meanwhile.
         """
-        values = {"name": self.name, "owner": self._owner, "known": self.position, "position": position}
+        values = {**self._mine, "known": self.position, "position": position}
         if self._database.write(self._statements.acknowledge, values, "acknowledge an event in"):
             self.position = position
             return position
@@ -116,8 +117,7 @@ class Claim:
         self._closed.set()
         self._keeper.join()
         try:
-            values = {"name": self.name, "owner": self._owner}
-            self._database.write(self._statements.release, values, "write to")
+            self._database.write(self._statements.release, self._mine, "write to")
         except CalamityError as error:
             _log.warning("the name %r is free in %s seconds: %s", self.name, LEASE, error)
 
@@ -131,7 +131,7 @@ class Claim:
                 f"the name {shown} belongs to a subscription to {repr_of(of)}, not to {repr_of(stream)}; "
                 "give another name"
             )
-        taking = {"name": name, "owner": self._owner, "dead": owner if _is_dead(owner) else ""}
+        taking = {**self._mine, "dead": owner if _is_dead(owner) else ""}
         write(self._statements.take_checkpoint, taking, "subscribe by a name to")
         _, position, now = self._row()
         if now != self._owner:
@@ -141,9 +141,7 @@ class Claim:
                 f"the name for {LEASE} seconds"
             )
         if position > head:
-            self._database.write(
-                self._statements.release, {"name": name, "owner": self._owner}, "subscribe by a name to"
-            )
+            write(self._statements.release, self._mine, "subscribe by a name to")
             raise StoreError(
                 f"the checkpoint {shown} is at {position}, but {repr_of(stream)} ends at {head} in "
                 f"{self._database.name!r}. Was the database restored from an older backup? Restore the "
@@ -160,8 +158,7 @@ class Claim:
         """Renew the claim, in a thread of its own: a subscriber may take long, and so may the next event."""
         while not self._closed.wait(LEASE / 4):
             try:
-                values = {"name": self.name, "owner": self._owner}
-                self._database.write(self._statements.renew, values, "renew a claim in")
+                self._database.write(self._statements.renew, self._mine, "renew a claim in")
             except CalamityError as error:
                 _log.warning("the claim on the name %r is not renewed: %s", self.name, error)
 

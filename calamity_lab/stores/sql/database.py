@@ -166,7 +166,7 @@ class Database(ABC):
         """A cursor in a transaction of the only writer; the caller holds the lock."""
 
     @abstractmethod
-    def _insert(self, connection: Any, rows: Iterable[tuple[Any, ...]]) -> None:
+    def _insert(self, cursor: Any, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert rows of events; those who wait for events hear of it."""
 
     @abstractmethod
@@ -207,46 +207,45 @@ class Database(ABC):
     def create_tables(self) -> None:
         """Make the tables that are missing and record their version; several programs may do so at once."""
         with self._lock, self._transaction() as cursor:
-            connection = cursor.connection
             for statement in self.tables:
-                execute(connection, statement)
-            if execute(connection, self.statements.table_version):
-                execute(connection, f"UPDATE {VERSIONS} SET version = {VERSION}")
+                cursor.execute(statement)
+            if cursor.execute(self.statements.table_version).fetchall():
+                cursor.execute(f"UPDATE {VERSIONS} SET version = {VERSION}")
             else:
-                execute(connection, f"INSERT INTO {VERSIONS} VALUES ({VERSION})")
-            if not execute(connection, "SELECT position FROM last_position"):
-                execute(connection, "INSERT INTO last_position SELECT coalesce(max(position), 0) FROM events")
+                cursor.execute(f"INSERT INTO {VERSIONS} VALUES ({VERSION})")
+            if not cursor.execute("SELECT position FROM last_position").fetchall():
+                cursor.execute("INSERT INTO last_position SELECT coalesce(max(position), 0) FROM events")
         self.version, self.keeps_rejections = VERSION, True
 
-    def _append_rows(self, connection: Any, given: Appending) -> Heads:
+    def _append_rows(self, cursor: Any, given: Appending) -> Heads:
         """Append within a transaction of the only writer, which is undone where nothing is to be written."""
         statements = self.statements
-        heads = self._heads(connection, given.bounds)
-        writing = Writing(connection, statements, heads.position)
+        heads = self._heads(cursor, given.bounds)
+        writing = Writing(cursor, statements, heads.position)
         before = None if given.settles is None else writing.settled(given.settles)
         heads = heads._replace(settled=before)
         fits = heads.fit(given.bounds) and before is None
         if fits and given.entries:
-            self._insert(connection, placed(given.entries, heads))
+            self._insert(cursor, placed(given.entries, heads))
             last = {"position": heads.position + len(given.entries)}
-            execute(connection, statements.move_last_position, last)
+            cursor.execute(statements.move_last_position, last)
             for name, count in given.passed.items():
                 values = {"name": name, "position": heads.position + count, "since": heads.position}
-                execute(connection, statements.move_mark_from, values)
+                cursor.execute(statements.move_mark_from, values)
         if fits and given.along is not None:
             heads = heads._replace(unfit=writing.write(given.along))
         if not fits or heads.unfit is not None:
-            execute(connection, "ROLLBACK")
+            cursor.execute("ROLLBACK")
         return heads
 
-    def _heads(self, connection: Any, streams: Iterable[str]) -> Heads:
+    def _heads(self, cursor: Any, streams: Iterable[str]) -> Heads:
         """The ends of streams, and of all."""
         position, versions = None, dict[str, int]()
         for stream_id in streams:
-            ((position, version),) = execute(connection, self.statements.heads, {"stream_id": stream_id})
+            position, version = cursor.execute(self.statements.heads, {"stream_id": stream_id}).fetchone()
             versions[stream_id] = self.checked_number(version)
         if position is None:
-            ((position,),) = execute(connection, self.statements.position)
+            (position,) = cursor.execute(self.statements.position).fetchone()
         return Heads(self.checked_number(position), versions)
 
     def check_open(self) -> None:
@@ -321,7 +320,7 @@ class Database(ABC):
 
     def _hand_on(self, handed: HandOn) -> bool:
         with self._transaction() as cursor:
-            return Writing(cursor.connection, self.statements, 0).hand_on(handed)
+            return Writing(cursor, self.statements, 0).hand_on(handed)
 
     def settle(self, given: Settling) -> tuple[Any, ...] | bool:
         """Settle a command; whether that was done, or else what it came to before.
@@ -334,7 +333,7 @@ class Database(ABC):
 
     def _settle(self, given: Settling) -> tuple[Any, ...] | bool:
         with self._transaction() as cursor:
-            return Writing(cursor.connection, self.statements, 0).settle(given)
+            return Writing(cursor, self.statements, 0).settle(given)
 
     @contextmanager
     def _changing(self, action: str, tried: str | None = None) -> Iterator[None]:
@@ -559,10 +558,10 @@ def _changed(connection: Any, statement: str, values: Mapping[str, Any]) -> int:
 
 
 class Writing:
-    """Writes what belongs to marks and to the outbox, within a transaction of the only writer."""
+    """Writes what belongs to marks and to the outbox, by a cursor in a transaction of the only writer."""
 
-    def __init__(self, connection: Any, statements: Statements, head: int) -> None:
-        self._connection, self._statements, self._head = connection, statements, head
+    def __init__(self, cursor: Any, statements: Statements, head: int) -> None:
+        self._cursor, self._statements, self._head = cursor, statements, head
         self._unfit = Unfit({}, {})
 
     def write(self, along: AlongRows) -> Unfit | None:
@@ -627,12 +626,12 @@ class Writing:
     def _came_to(self, row: OutboxRow) -> tuple[Any, ...] | None:
         """What a command came to; None where it is not settled."""
         values = {"command_id": row.command_id}
-        found: list[tuple[Any, ...]] = execute(self._connection, self._statements.outcome, values)
+        found: list[tuple[Any, ...]] = self._found(self._statements.outcome, values)
         return found[0] if found and found[0][0] is not None else None
 
     def _last_rejection(self, name: str) -> int:
         """The number of the last rejection that changed an instance of a process manager."""
-        found = execute(self._connection, self._statements.last_rejection, {"name": name})
+        found = self._found(self._statements.last_rejection, {"name": name})
         return int(found[0][0]) if found else 0
 
     def _keep(self, kept: RejectionRow) -> None:
@@ -661,7 +660,7 @@ class Writing:
         return False
 
     def _mark(self, name: str) -> int | None:
-        found = execute(self._connection, self._statements.mark, {"name": name})
+        found = self._found(self._statements.mark, {"name": name})
         return found[0][0] if found else None
 
     def _note(self, name: str, rows: HandOn) -> None:
@@ -685,7 +684,7 @@ class Writing:
         """Settle deadlines as cancelled, but for those that are sent once more: a mark was moved back."""
         kept = {row.command_id for row in sent}
         for off in taken_off:
-            for (command_id,) in execute(self._connection, self._statements.set_deadlines, off._asdict()):
+            for (command_id,) in self._found(self._statements.set_deadlines, off._asdict()):
                 if command_id not in kept:
                     self._changed(self._statements.cancel, {"command_id": command_id})
 
@@ -699,7 +698,12 @@ class Writing:
 
     def _changed(self, statement: str, values: Mapping[str, Any]) -> bool:
         """Whether the statement changed a row."""
-        return _changed(self._connection, statement, values) > 0
+        return bool(self._cursor.execute(statement, values).rowcount > 0)
+
+    def _found(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
+        """The rows that the statement finds."""
+        found: list[Any] = self._cursor.execute(statement, values).fetchall()
+        return found
 
 
 def execute(connection: Any, statement: str, values: Mapping[str, Any] = {}) -> list[Any]:

@@ -450,7 +450,7 @@ class PostgresDatabase(Database):
         entries, bounds, settles, passed, along = given
         if len(bounds) != 1 or along is not None:
             with self._transaction() as cursor:
-                return self._append_rows(cursor.connection, given)
+                return self._append_rows(cursor, given)
         ((stream_id, (low, high)),) = bounds.items()
         columns = list(zip(*entries, strict=True))[2:]
         values: dict[str, Any] = dict(zip(_OWN, map(_array, columns), strict=True))
@@ -467,10 +467,10 @@ class PostgresDatabase(Database):
                 connection.execute("COMMIT")
         return Heads(position, {stream_id: version}, None if settled[0] is None else tuple(settled))
 
-    def _insert(self, connection: Any, rows: Iterable[tuple[Any, ...]]) -> None:
+    def _insert(self, cursor: Any, rows: Iterable[tuple[Any, ...]]) -> None:
         columns = map(_array, zip(*rows, strict=True))
-        connection.execute(_INSERT, dict(zip(COLUMNS, columns, strict=True)))
-        connection.execute(_NOTIFY)
+        cursor.execute(_INSERT, dict(zip(COLUMNS, columns, strict=True)))
+        cursor.execute(_NOTIFY)
 
     def _look_for(
         self, error: Exception, entries: Sequence[StoredRow], bounds: Mapping[str, Bounds]

@@ -201,13 +201,13 @@ class SQLiteDatabase(Database):
 
     def _append(self, given: Appending) -> Heads:
         with self._transaction() as cursor:
-            heads = self._append_rows(cursor.connection, given)
+            heads = self._append_rows(cursor, given)
         for waiting in tuple(self._waiting):
             waiting.wake()
         return heads
 
-    def _insert(self, connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-        connection.executemany(_INSERT, rows)
+    def _insert(self, cursor: sqlite3.Cursor, rows: Iterable[tuple[Any, ...]]) -> None:
+        cursor.executemany(_INSERT, rows)
 
     @contextmanager
     def _deleting(self, action: str) -> Iterator[None]:
