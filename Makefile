@@ -48,6 +48,11 @@ $(VENV)/.ready-test: $(SETUP)
 	@$(PYTHON) scripts/bootstrap.py $(VENV) test
 	@touch $(VENV)/.ready-lab $(VENV)/.ready-docs $@
 
+# Compiles the tests and what they import once, before several workers would each compile the same.
+$(VENV)/.ready-compiled: $(VENV)/.ready-test
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null
+	@touch $@
+
 # Node comes from a wheel (the extra `check`), what runs on it from package-lock.json; users need neither.
 JS := PATH="$(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$$PATH"
 JS_FILES := calamity_lab tests/browser tests/front_end eslint.config.js
@@ -65,6 +70,7 @@ test: $(VENV)/.ready-test $(QUICK_CHECKS)
 	@chromium="$$($(BIN)/python -m scripts.chromium)" || exit; found="$$(mktemp)"; \
 	$(MAKE) --no-print-directory -k -j2 $(SLOW_CHECKS) >"$$found" 2>&1 & checks=$$!; \
 	trap "kill $$checks" INT TERM; \
+	$(MAKE) --silent $(VENV)/.ready-compiled; \
 	CHROMIUM="$$chromium" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS); tests=$$?; \
 	wait $$checks || { cat "$$found" >&2; tests=1; }; \
 	rm "$$found"; exit $$tests

@@ -71,8 +71,7 @@ def install_package(folder: Path, extras: list[str]) -> None:
     pip = [python, "-m", "pip", "install", "--quiet"]
     say(f"Installing calamity_lab and its {' and '.join(['run', *extras])} dependencies into {folder}")
     if subprocess.run([*pip, "uv"], env=environment, check=False).returncode == 0:
-        # Compiled now, because a kernel that compiles pandas each time it starts is slow to start.
-        uv = [python, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+        uv = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python]
         if subprocess.run([*uv, *wanted], env=environment, check=False).returncode == 0:
             return
         say("uv could not install it; trying pip, which takes longer")

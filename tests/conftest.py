@@ -16,6 +16,8 @@ import pytest
 from calamity_lab.kernel import identity
 from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
 
+# A worker of Dask would look a hundred times a second at what it does: a sixth of what its tests cost.
+os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
 # jsonschema would make 38 parsers with it, for seconds: see tests/browser/left_out.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
