@@ -416,7 +416,7 @@ def kept_rejection(stack: Stack, pending: Pending, sender: Identity, rejected: R
 
 
 def check_another(stack: Stack, kept: KeptRejection) -> None:
-    """Raise where a store refused to keep a rejection, and would be asked for the same once more."""
+    """Raise where a store did not keep a rejection, and would be asked for the same once more."""
     name = kept.stream_id.partition("-")[0]
     index = [stored_name(cls) for cls in stack.process_manager_types].index(name)
     mark, number = stack.delivered_upto[index], known_rejections(stack, name).number

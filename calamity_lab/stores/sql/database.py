@@ -28,13 +28,13 @@ from calamity_lab.stores.sql.rows import (
     VERSION,
     VERSIONS,
     AlongRows,
-    Appending,
+    AppendedRows,
     DeletedStream,
     HandOn,
     Heads,
     OutboxRow,
     RejectionRow,
-    Settling,
+    SettledRow,
     Statements,
     StoredRow,
     Unfit,
@@ -158,7 +158,7 @@ class Database(ABC):
         """A way to wait for what is appended next."""
 
     @abstractmethod
-    def _append(self, given: Appending) -> Heads:
+    def _append(self, given: AppendedRows) -> Heads:
         """Append in one transaction; the caller holds the lock."""
 
     @abstractmethod
@@ -217,7 +217,7 @@ class Database(ABC):
                 cursor.execute("INSERT INTO last_position SELECT coalesce(max(position), 0) FROM events")
         self.version, self.keeps_rejections = VERSION, True
 
-    def _append_rows(self, cursor: Any, given: Appending) -> Heads:
+    def _append_rows(self, cursor: Any, given: AppendedRows) -> Heads:
         """Append within a transaction of the only writer, which is undone where nothing is to be written."""
         statements = self.statements
         heads = self._heads(cursor, given.bounds)
@@ -294,7 +294,7 @@ class Database(ABC):
             )
         return found
 
-    def append(self, given: Appending) -> Heads:
+    def append(self, given: AppendedRows) -> Heads:
         """Append the entries to their streams, all or none; return where the ends were.
 
         Nothing is written when a stream's version is not within its bounds, when the command that they settle
@@ -322,7 +322,7 @@ class Database(ABC):
         with self._transaction() as cursor:
             return Writing(cursor, self.statements, 0).hand_on(handed)
 
-    def settle(self, given: Settling) -> tuple[Any, ...] | bool:
+    def settle(self, given: SettledRow) -> tuple[Any, ...] | bool:
         """Settle a command; whether that was done, or else what it came to before.
 
         A rejection that changed the sender is kept: nothing is written if the mark of the process manager is
@@ -331,7 +331,7 @@ class Database(ABC):
         with self._changing("settle a command in"):
             return self._settle(given)
 
-    def _settle(self, given: Settling) -> tuple[Any, ...] | bool:
+    def _settle(self, given: SettledRow) -> tuple[Any, ...] | bool:
         with self._transaction() as cursor:
             return Writing(cursor, self.statements, 0).settle(given)
 
@@ -597,7 +597,7 @@ class Writing:
                 self._add(row)
         return is_moved
 
-    def settle(self, given: Settling) -> tuple[Any, ...] | bool:
+    def settle(self, given: SettledRow) -> tuple[Any, ...] | bool:
         """Settle a command, with what belongs to it; see `Database.settle`."""
         kept = given.kept
         if kept is not None:

@@ -61,7 +61,7 @@ from calamity_lab.stores.sql.checkpoints import (
 from calamity_lab.stores.sql.opening import open_database
 from calamity_lab.stores.sql.outbox import OutboxEntry, SQLOutbox
 from calamity_lab.stores.sql.rows import (
-    Appending,
+    AppendedRows,
     DeletedStream,
     Heads,
     OutboxRow,
@@ -244,7 +244,7 @@ class SQLEventStore(SQLOutbox, NotCopied, Closable):
         rows = self._codec.entries(proposals)
         contents = self._codec.read_back(rows)
         written_along = None if along is None else self._along(along)
-        heads = self._database.append(Appending(rows, bounds, along=written_along))
+        heads = self._database.append(AppendedRows(rows, bounds, along=written_along))
         _check_all(expected, heads.versions)
         if heads.unfit is not None:
             settled = {id_: self._outcome(row) for id_, row in heads.unfit.settled.items()}
@@ -428,7 +428,7 @@ class SQLEventStore(SQLOutbox, NotCopied, Closable):
         """Append entries to a stream at its expected version; return where the ends were."""
         bounds = _bounds_of(expected)
         if entries:
-            return self._database.append(Appending(entries, {stream_id: bounds}, settles, passed))
+            return self._database.append(AppendedRows(entries, {stream_id: bounds}, settles, passed))
         # Without entries there is only the version to check.
         return Heads(0, {stream_id: 0 if expected is ANY else self.version(stream_id)})
 

@@ -37,7 +37,7 @@ from calamity_lab.stores.sql.rows import (
     OutboxRow,
     RejectionRow,
     RowCodec,
-    Settling,
+    SettledRow,
     as_utc,
     listed,
     mistyped,
@@ -138,7 +138,7 @@ class SQLOutbox(DurableEventStore):
         row = self._settling(pending, outcome)
         rows = [self._row(each) for each in sent]
         done = self._database.settle(
-            Settling(row, rows, taken_off, None if kept is None else _kept_row(kept))
+            SettledRow(row, rows, taken_off, None if kept is None else _kept_row(kept))
         )
         if isinstance(done, bool):
             return self if done else None
@@ -264,7 +264,7 @@ class SQLOutbox(DurableEventStore):
             raise InvalidValue(
                 f"the outbox has no command {repr_of(command_id)}; event_store.outbox lists its commands"
             )
-        done = self._database.settle(Settling(row._replace(outcome="dropped", reason=reason, details=None)))
+        done = self._database.settle(SettledRow(row._replace(outcome="dropped", reason=reason, details=None)))
         if not isinstance(done, bool):
             raise AlreadySettled(command_id, self._outcome(done))
 

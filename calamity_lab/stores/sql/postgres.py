@@ -43,12 +43,12 @@ from calamity_lab.stores.sql.rows import (
     OPEN,
     SENT,
     TABLES,
-    Appending,
+    AppendedRows,
     Bounds,
     HandOn,
     Heads,
     OutboxRow,
-    Settling,
+    SettledRow,
     StoredRow,
     listed,
     table,
@@ -348,7 +348,7 @@ class PostgresDatabase(Database):
             self._drop_writer()
         return True
 
-    def _append(self, given: Appending) -> Heads:
+    def _append(self, given: AppendedRows) -> Heads:
         entries, bounds = given.entries, given.bounds
         try:
             return self._attempt(given)
@@ -416,7 +416,7 @@ class PostgresDatabase(Database):
         statement = _hand_on(handed.since is not None, *parts)
         return bool(self._one(statement, values, alone=bool(handed.taken_off))[0])
 
-    def _settle(self, given: Settling) -> tuple[Any, ...] | bool:
+    def _settle(self, given: SettledRow) -> tuple[Any, ...] | bool:
         row, sent, taken_off, kept = given
         if kept is not None:
             return super()._settle(given)
@@ -446,7 +446,7 @@ class PostgresDatabase(Database):
             raise
         return row
 
-    def _attempt(self, given: Appending) -> Heads:
+    def _attempt(self, given: AppendedRows) -> Heads:
         entries, bounds, settles, passed, along = given
         if len(bounds) != 1 or along is not None:
             with self._transaction() as cursor:
@@ -500,7 +500,7 @@ class PostgresDatabase(Database):
             message = self.translated(another, f"append {plural(len(entries), 'event')} to")
             raise StoreUnavailable(
                 f"{message}. The connection was lost meanwhile, so it is not known whether it was recorded, "
-                "all of it or nothing. Appending the same events again is safe, because an id is recorded "
+                "all of it or nothing. AppendedRows the same events again is safe, because an id is recorded "
                 "only once"
             ) from error
         return _heads_before(entries, bounds, found)

@@ -405,7 +405,7 @@ class AlongRows(NamedTuple):
 Bounds = tuple[int, int]
 
 
-class Appending(NamedTuple):
+class AppendedRows(NamedTuple):
     """What is appended in one transaction: entries, and the bounds of the version of each of their streams.
 
     ``settles`` is the command of the entries. ``passed`` says for process managers how many of the first
@@ -419,7 +419,7 @@ class Appending(NamedTuple):
     along: AlongRows | None = None
 
 
-class Settling(NamedTuple):
+class SettledRow(NamedTuple):
     """A command that is settled, with what is sent and taken off then, and the rejection that is kept."""
 
     row: OutboxRow

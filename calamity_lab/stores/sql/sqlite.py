@@ -40,7 +40,7 @@ from calamity_lab.stores.sql.rows import (
     COLUMNS,
     INDICES,
     TABLES,
-    Appending,
+    AppendedRows,
     Heads,
     listed,
     table,
@@ -199,7 +199,7 @@ class SQLiteDatabase(Database):
         self._waiting.append(waiting)
         return waiting
 
-    def _append(self, given: Appending) -> Heads:
+    def _append(self, given: AppendedRows) -> Heads:
         with self._transaction() as cursor:
             heads = self._append_rows(cursor, given)
         for waiting in tuple(self._waiting):
