@@ -13,8 +13,7 @@ from calamity_lab.figures.style import (
     axes_for,
     fitted,
     hue,
-    legend_below,
-    legend_mark,
+    legend_of,
     paint,
     plots,
     say_instead,
@@ -24,7 +23,7 @@ from calamity_lab.kernel.arguments import a_list
 from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.text import plural
 from calamity_lab.trace.trace import Trace
-from calamity_lab.views.looks import DRAWN_AS, LOOKS
+from calamity_lab.views.looks import DRAWN_AS
 from calamity_lab.views.sequence import AT_PROCESS_MANAGER, Message, SequenceView
 from calamity_lab.views.sequence_scene import FOOT, HEAD, ROW, height_of, sequence_scene
 from calamity_lab.views.tables import causes, causes_of_events
@@ -57,7 +56,7 @@ def plot_sequence(view: SequenceView, ax: Axes | None = None, *, theme: Theme | 
     if not view.messages:
         say_instead(ax, "nothing has happened yet")
         return ax
-    _draw_legend(ax, view)
+    legend_of(ax, _kinds(view), gap=4)
     wide, high = size_in_points(ax)
     count = len(view.messages)
     # First the messages move together, then everything gets smaller.
@@ -100,13 +99,12 @@ def _note_left_out(ax: Axes, view: SequenceView, drawn: int, scale: float) -> No
         )  # fmt: skip
 
 
-def _draw_legend(ax: Axes, view: SequenceView) -> None:
+def _kinds(view: SequenceView) -> set[str]:
+    """What the legend explains."""
     kinds = {DRAWN_AS.get(message.kind, message.kind) for message in view.messages if message.kind != "more"}
     if any(message.note and message.kind in AT_PROCESS_MANAGER for message in view.messages):
         kinds.add("deadline")
-    handles = [legend_mark(kind) for kind in LOOKS if kind in kinds]
-    if handles:
-        legend_below(ax, handles, gap=4)
+    return kinds
 
 
 def to_networkx(source: Trace | Iterable[RecordedEvent], cursor: int | None = None) -> MultiDiGraph[str]:

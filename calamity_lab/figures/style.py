@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache, wraps
 from inspect import signature
 from typing import Any, Literal, ParamSpec, cast
@@ -96,8 +96,12 @@ def filling(kind: str, ink: str, sizes: Sequence[float]) -> dict[str, Any]:
     return {"facecolors": ink, "edgecolors": rcParams["axes.facecolor"], "linewidths": widths}
 
 
-def legend_mark(kind: str) -> Line2D:
-    """How a legend shows a kind."""
+def legend_of(ax: Axes, kinds: Collection[str], *, gap: float) -> None:
+    """A legend of these kinds under the axes."""
+    legend_below(ax, [_legend_mark(kind) for kind in LOOKS if kind in kinds], gap=gap)
+
+
+def _legend_mark(kind: str) -> Line2D:
     drawn = filling(kind, strong(kind), [7.0])
     return Line2D(
         [], [], linestyle="", marker=marker(kind), markersize=7, label=LOOKS[kind].word,
@@ -376,6 +380,8 @@ def axes_for(call: str, ax: Any, size: tuple[float, float]) -> Axes:
 
 def legend_below(ax: Axes, handles: Sequence[Line2D], *, gap: float) -> None:
     """A legend ``gap`` points under the axes, in as many columns as there is room for."""
+    if not handles:
+        return
     columns = max(1, min(len(handles), int(room_across(ax) // _LEGEND_COLUMN)))
     ax.legend(
         handles=handles, loc="upper center", ncols=columns, frameon=False, fontsize=7, borderaxespad=0,

@@ -19,8 +19,7 @@ from calamity_lab.figures.style import (
     filling,
     fitted,
     hue,
-    legend_below,
-    legend_mark,
+    legend_of,
     legible,
     marker,
     plots,
@@ -36,7 +35,7 @@ from calamity_lab.text import plural
 from calamity_lab.trace.trace import Trace
 from calamity_lab.views.chart import Charts
 from calamity_lab.views.lanes import Axis, DrawnMark, Lanes, Row, Whole, whole
-from calamity_lab.views.looks import IN_LANES, LOOKS
+from calamity_lab.views.looks import IN_LANES
 from calamity_lab.views.scenes import cut_name
 from calamity_lab.views.tables import moment_of
 
@@ -97,7 +96,8 @@ def plot_timeline(
     _name_lanes(ax, found, tops, 8.0, room)
     _draw_cursor(ax, lanes.cursor(at), at)
     size_in_points(ax)  # the names take some room from what is below
-    _draw_legend(ax, found, gap=36 if by == "position" else 46)
+    kinds = {mark.kind for mark in found.marks} | ({"deadline"} if found.deadlines else set())
+    legend_of(ax, kinds, gap=36 if by == "position" else 46)
     wide, high = size_in_points(ax)
     along, across = wide / (lanes.length + 1), high / max(tops[-1], 1)
     if across < 9:
@@ -246,13 +246,6 @@ def _draw_deadlines(
             marker=marker(sign) if sign == "deadline" else sign, markersize=size if sign == "deadline" else 3,
             markerfacecolor=soft("deadline") if is_past else rcParams["axes.facecolor"],
         )  # fmt: skip
-
-
-def _draw_legend(ax: Axes, found: Whole, *, gap: float) -> None:
-    kinds = {mark.kind for mark in found.marks} | ({"deadline"} if found.deadlines else set())
-    handles = [legend_mark(kind) for kind in LOOKS if kind in kinds]
-    if handles:
-        legend_below(ax, handles, gap=gap)
 
 
 def _named(

@@ -38,7 +38,7 @@ export function mountAgenda(/** @type {HTMLElement} */ root, /** @type {LabHandl
   const noted = button({ icon: "edit", text: "Note", title: "Keep a finding with the step that is shown",
     kind: "cl-small cl-quiet", on: () => entry.open() });
   const entry = textEntry("Note", (text) => lab.send("note", { text }), () => noted.focus());
-  scroll.append(armed, progress, list, reach.rest, more, hint, due.node, notes.node);
+  scroll.append(armed, progress, list, reach.rest, more, due.node, hint, notes.node);
   root.append(
     make("div", { class: "cl-pane cl-next", role: "group", "aria-labelledby": title },
       make("header", { role: "none" }, make("h2", { id: title, text: "Next" }), total,

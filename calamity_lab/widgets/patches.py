@@ -97,12 +97,10 @@ def chart_patch(chart: Chart, earlier: Chart | None, *, many: int = MANY) -> dic
     shared, sizes = chart.shared(earlier), chart.sizes
     if earlier is not None and shared == earlier.sizes == sizes:
         return {}
-    columns = [column[shared.events : sizes.events] for column in chart.columns.events]
-    columns += [column[shared.steps : sizes.steps] for column in chart.columns.steps]
-    columns += [column[shared.changes : sizes.changes] for column in chart.columns.changes]
-    columns += [column[shared.deadlines : sizes.deadlines] for column in chart.columns.deadlines]
     parts = ("events", "steps", "changes", "deadlines")
-    count = [getattr(sizes, part) - getattr(shared, part) for part in parts]
+    new = {part: slice(getattr(shared, part), getattr(sizes, part)) for part in parts}
+    columns = [column[new[part]] for part in parts for column in getattr(chart.columns, part)]
+    count = [part.stop - part.start for part in new.values()]
     lanes = [plain(lane) for lane in chart.columns.lanes[shared.lanes : sizes.lanes]]
     return {
         "kept": list(shared),
