@@ -243,41 +243,28 @@ class Stepper:
         With ``wait``, time passes to the next deadline whenever nothing else is to be done.
         """
         limit = a_whole_number("resume(limit)", limit, low=1)
-        if not a_bool("resume(wait)", wait):
-            return self._resume(limit, until)
-        if until is not None and callable(until):
-            until = Remembered(until)
+        waits = a_bool("resume(wait)", wait)
+        is_there = None if until is None else _Until(until)
+        stops: list[Condition] = [self._is_at_end, *([] if is_there is None else [is_there])]
         with self._change():
             end = self.cursor + limit
             while True:
                 if not self.at_end:
-                    self._resume(end - self.cursor, until)
-                is_there = isinstance(until, Remembered) and until.was_true
-                if self.stopped or is_there or self.cursor >= end or not self.at_end:
+                    self.go(Times(end - self.cursor), *stops)
+                is_done = self.stopped or self.cursor >= end or (is_there is not None and is_there.was_true)
+                if not waits or is_done or not self.at_end:
                     break
                 if self.moment.run.stack.deadlines.first is None:
                     break
                 self.put(Waited())
         return self._reached()
 
-    def _resume(self, limit: int, until: Callable[[Moment], bool] | None) -> Moment:
-        if until is not None and not callable(until):
-            raise InvalidValue(
-                f"resume(until={repr_of(until)}): give a function of a moment, as in until=lambda m: m.rests"
-                "; goto(n) goes to a moment, limit=n does so many steps"
-            )
-        if self.at_end:
-            return self.goto(self.cursor)
-        stops: list[Condition] = [Times(limit), self._is_at_end]
-        return self.go(*stops, *([] if until is None else [_named(until)]))
-
     def reverse(self) -> Moment:
         """Back to the last moment before the cursor at which a breakpoint or a broken invariant stops a move.
 
         If there is none, to moment 0.
         """
-        if self.cursor == 0:
-            raise OutOfRange("cannot go back: this is moment 0, before anything happened")
+        self._refuse_at_start("go back")
         with self._change():
             before = self.cursor
             for index in range(before - 1, 0, -1):
@@ -303,14 +290,12 @@ class Stepper:
 
     def step_back(self) -> Moment:
         """One moment back."""
-        if self.cursor == 0:
-            raise OutOfRange("cannot step back: this is moment 0, before anything happened")
+        self._refuse_at_start("step back")
         return self.goto(self.cursor - 1)
 
     def step_back_over(self) -> Moment:
         """Back to before the command that is in progress, or else before the one that was done last."""
-        if self.cursor == 0:
-            raise OutOfRange("cannot step back: this is moment 0, before anything happened")
+        self._refuse_at_start("step back")
         return self.goto(max(self._before_command(), 0))
 
     def goto(self, index: int) -> Moment:
@@ -410,6 +395,10 @@ class Stepper:
                 self.error, self.branching = replayed.error, "" if is_kept else replayed.sentence
         return replayed
 
+    def _refuse_at_start(self, verb: str) -> None:
+        if self.cursor == 0:
+            raise OutOfRange(f"cannot {verb}: this is moment 0, before anything happened")
+
     def _act(self, after: Trace) -> None:
         before, self.trace = self.trace, after
         new, old = after.branch.name, before.branch.name
@@ -470,11 +459,12 @@ class Stepper:
             yield
         except KeyboardInterrupt as interrupt:
             self.was_interrupted = True
-            interrupt.add_note(self.interruption)
+            if self._nested == 1:  # a move may be made of others
+                interrupt.add_note(self.interruption)
             raise
         except CalamityError as error:
             self.error = error
-            if self.is_stuck:
+            if self.is_stuck and self._nested == 1:
                 error.add_note(
                     f"Stopped at step {self.cursor:,}, before the failing call. Fix the class and run %lab, "
                     "or skip this command with lab.abandon()."
@@ -530,28 +520,27 @@ class Journey:
         return self._is_there
 
 
-class Remembered:
-    """A condition that knows whether it was true."""
+class _Until:
+    """A condition of a caller, which knows whether it was true.
+
+    An error that it raises is shown by name, and the run stays where it is.
+    """
 
     def __init__(self, until: Callable[[Moment], bool]) -> None:
-        self.was_true, self._until = False, _named(until)
+        if not callable(until):
+            raise InvalidValue(
+                f"resume(until={repr_of(until)}): give a function of a moment, as in until=lambda m: m.rests"
+                "; goto(n) goes to a moment, limit=n does so many steps"
+            )
+        self.was_true, self._until = False, until
 
     def __call__(self, moment: Moment) -> bool:
         """Whether it is true at this moment."""
-        self.was_true = self.was_true or self._until(moment)
-        return self.was_true
-
-
-def _named(until: Callable[[Moment], bool]) -> Condition:
-    """The condition of a caller; an error that it raises is shown by name, and the run stays where it is."""
-
-    def holds(moment: Moment) -> bool:
         try:
-            return bool(until(moment))
+            self.was_true = bool(self._until(moment)) or self.was_true
         except Exception as error:
             raise InvalidValue(
-                f"resume(until={repr_of(until)}) raised {words_of(error)} at moment {moment.index:,}: give a "
-                "function of a moment, as in until=lambda m: m.rests"
+                f"resume(until={repr_of(self._until)}) raised {words_of(error)} at moment {moment.index:,}: "
+                "give a function of a moment, as in until=lambda m: m.rests"
             ) from error
-
-    return holds
+        return self.was_true
