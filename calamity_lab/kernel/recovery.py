@@ -51,7 +51,7 @@ def rebuild(
         for stream_id in stack.event_store.stream_ids:
             aggregates.take_stream(stream_id)
         aggregates.check_names()
-        return _with_aggregates(stack, aggregates)
+        return with_aggregates(stack, aggregates)
     stack, unmarked = _with_deliveries(stack)
     types = [stack.process_manager_types[index] for index in unmarked]
     instances, head = Instances(stack.event_store, types, snapshots, stack.rejections), 0
@@ -61,7 +61,7 @@ def rebuild(
         instances.take(recorded)
     instances.take_rejections()
     aggregates.check_names()
-    return _with_instances(_with_aggregates(stack, aggregates), instances, head, unmarked)
+    return with_instances(with_aggregates(stack, aggregates), instances, head, unmarked)
 
 
 def _with_deliveries(stack: Stack) -> tuple[Stack, list[int]]:
@@ -152,7 +152,7 @@ def _with_outstanding(stack: Stack, aggregate_types: Iterable[type]) -> tuple[St
 def _with_aggregate_states(stack: Stack, types: list[type], snapshots: SnapshotStore | None) -> Stack:
     """The stack with the states of these aggregates only."""
     if not types:
-        return _with_aggregates(stack, Aggregates(stack.event_store, ()))
+        return with_aggregates(stack, Aggregates(stack.event_store, ()))
     rebuilt = rebuild(changed(stack, process_manager_types=()), types, snapshots=snapshots)
     return changed(stack, aggregates=rebuilt.aggregates, aggregate_versions=rebuilt.aggregate_versions)
 
@@ -209,7 +209,8 @@ def _put(snapshots: Any, snapshot: Snapshot) -> Any:
     return snapshots.put(snapshot)
 
 
-def _with_aggregates(stack: Stack, aggregates: Aggregates) -> Stack:
+def with_aggregates(stack: Stack, aggregates: Aggregates) -> Stack:
+    """The stack with these states and versions, if it keeps its aggregates itself."""
     if not isinstance(stack.aggregates, InMemoryAggregateStore):
         return stack
     return changed(
@@ -219,7 +220,7 @@ def _with_aggregates(stack: Stack, aggregates: Aggregates) -> Stack:
     )
 
 
-def _with_instances(stack: Stack, instances: Instances, head: int, indices: Iterable[int]) -> Stack:
+def with_instances(stack: Stack, instances: Instances, head: int, indices: Iterable[int]) -> Stack:
     """The stack with further instances, and with the types at these indices at the end of the history."""
     managers, versions = stack.process_managers, stack.process_manager_versions
     if not isinstance(managers, InMemoryProcessManagerStore):

@@ -13,16 +13,18 @@ from calamity_lab.errors import CommitConflict, InvalidModel, InvalidValue, Mode
 from calamity_lab.kernel import outbox
 from calamity_lab.kernel.arguments import a_bool, has
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, system_clock
-from calamity_lab.kernel.in_memory_stores import (
-    InMemoryAggregateStore,
-    InMemoryProcessManagerStore,
-    InMemoryVersionStore,
-)
 from calamity_lab.kernel.progress import Run
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.recorded import RecordedEvent
-from calamity_lab.kernel.recovery import Aggregates, Instances, taken_up, with_deadlines
-from calamity_lab.kernel.stack import Stack, changed
+from calamity_lab.kernel.recovery import (
+    Aggregates,
+    Instances,
+    taken_up,
+    with_aggregates,
+    with_deadlines,
+    with_instances,
+)
+from calamity_lab.kernel.stack import Stack
 from calamity_lab.lab.results import Committed
 from calamity_lab.model import Model
 from calamity_lab.stores.overlay import DurableOverlayEventStore, OverlayEventStore
@@ -159,40 +161,23 @@ def _with_states(stack: Stack, model: Model, history: Sequence[RecordedEvent]) -
     `calamity_lab.kernel.recovery.rebuild` does the same, but stops at the first callback that fails.
     """
     aggregates, broken = _aggregates(stack, model, history)
-    stack = changed(
-        stack,
-        aggregates=InMemoryAggregateStore(aggregates.states),
-        aggregate_versions=InMemoryVersionStore(aggregates.versions),
-    )
+    stack = with_aggregates(stack, aggregates)
     has_marks = outbox.is_durable(stack.event_store)
+    head = history[-1].position if history else 0
     for index, cls in enumerate(stack.process_manager_types):
         try:
             if has_marks:
                 stack = outbox.taken_in(stack, index)
-            else:
-                stack = _as_folded(stack, index, history)
+                continue
+            instances = Instances(stack.event_store, (cls,))
+            for recorded in history:
+                instances.take(recorded)
+            stack = with_instances(stack, instances, head, [index])
         except ModelError as error:
             # Its mark stays at 0, so that its next event is not handled on a state that lacks events.
             broken[cls.__name__] = error
     _warn(history, broken, aggregates.unknown)
     return stack
-
-
-def _as_folded(stack: Stack, index: int, history: Sequence[RecordedEvent]) -> Stack:
-    """The stack with the instances of a process manager as the whole history gives them."""
-    instances = Instances(stack.event_store, (stack.process_manager_types[index],))
-    for recorded in history:
-        instances.take(recorded)
-    upto = history[-1].position if history else 0
-    delivered = stack.delivered_upto
-    return changed(
-        stack,
-        process_managers=InMemoryProcessManagerStore({**stack.process_managers, **instances.states}),
-        process_manager_versions=InMemoryVersionStore(
-            {**stack.process_manager_versions, **instances.versions}
-        ),
-        delivered_upto=(*delivered[:index], upto, *delivered[index + 1 :]),
-    )
 
 
 def _aggregates(
