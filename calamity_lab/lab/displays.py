@@ -20,6 +20,7 @@ from calamity_lab.kernel.identity import Identity, by_name
 from calamity_lab.kernel.protocols import ALL
 from calamity_lab.kernel.run import Run
 from calamity_lab.kernel.stack import Stack
+from calamity_lab.lab.code import Code, to_code, to_test
 from calamity_lab.lab.results import (
     Branches,
     FieldChanges,
@@ -36,9 +37,15 @@ from calamity_lab.text import format_value, plural
 from calamity_lab.trace.selection import selected_events
 from calamity_lab.trace.stepper import Stepper
 from calamity_lab.trace.trace import Moment, Trace
-from calamity_lab.views.process_graph import not_sent
+from calamity_lab.views.agenda import agenda
+from calamity_lab.views.details import details
+from calamity_lab.views.events import event_rows
+from calamity_lab.views.mermaid import to_mermaid
+from calamity_lab.views.process_graph import not_sent, process_graph
 from calamity_lab.views.search import FirstMoment, FoundTexts, first_moment
-from calamity_lab.views.versions import lane_named
+from calamity_lab.views.sequence import Correlation, sequence
+from calamity_lab.views.state import state
+from calamity_lab.views.versions import history_of, lane_named
 from calamity_lab.views.why import subject, when, why
 
 if TYPE_CHECKING:
@@ -46,9 +53,7 @@ if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
     from calamity_lab.figures.style import Theme
-    from calamity_lab.lab.code import Code
     from calamity_lab.views.lanes import Axis
-    from calamity_lab.views.sequence import Correlation
     from calamity_lab.widgets.view_widget import ViewWidget
 
 
@@ -63,8 +68,11 @@ class Displays:
         return self.trace.branch.model
 
     def send(self, *commands: Any) -> Any:
-        """Put commands on the agenda; the form calls this."""
-        raise NotImplementedError
+        """Put commands on the agenda; the form calls this. The views of one moment refuse."""
+        raise InvalidValue(
+            f"lab.at({self.cursor}) stays as it is. To send commands from there, use the lab: "
+            f"lab.goto({self.cursor}), then lab.send(...)"
+        )
 
     @property
     def exploration(self) -> Any:
@@ -72,8 +80,11 @@ class Displays:
         return None
 
     def explore(self, **given: Any) -> Any:
-        """Follow everything that may happen from this moment."""
-        raise NotImplementedError
+        """Follow everything that may happen from this moment. The views of one moment refuse."""
+        raise InvalidValue(
+            f"lab.at({self.cursor}) stays as it is. To explore from there, use explore(lab.at({self.cursor}))"
+            f", or the lab: lab.goto({self.cursor}), then lab.explore()"
+        )
 
     # what is true at the cursor
 
@@ -149,8 +160,6 @@ class Displays:
 
         A single message shows itself whole: its fields, ids and time, its cause and its effects.
         """
-        from calamity_lab.views.details import details
-
         trace, selection = self.trace, self.stepper.selection
         return SelectedEvents(selected_events(trace, selection), details(trace, selection))
 
@@ -274,7 +283,6 @@ class Displays:
         has not stopped.
         """
         from calamity_lab.figures import plot_process_managers
-        from calamity_lab.views.process_graph import process_graph
 
         trace, cursor = self.stepper.trace, self.stepper.cursor
         manager = a_text_or_none("plot_process_managers(manager)", manager, "'Transfer'")
@@ -287,7 +295,6 @@ class Displays:
     ) -> Axes:
         """Plot the messages of the submitted command at the cursor, or of a correlation id."""
         from calamity_lab.figures import plot_sequence
-        from calamity_lab.views.sequence import sequence
 
         trace, cursor = self.stepper.trace, self.stepper.cursor
         correlation = _checked("plot_sequence(correlation)", correlation)
@@ -299,7 +306,6 @@ class Displays:
         A ``query`` keeps only the cards whose text contains it.
         """
         from calamity_lab.figures import plot_state
-        from calamity_lab.views.state import state
 
         query = a_text("plot_state(query)", query, "query='open'")
         view = state(self.stepper.trace, self.stepper.cursor, query=query, limit=24)
@@ -310,7 +316,6 @@ class Displays:
     ) -> Axes:
         """Plot the value of a field at each version: ``lab.plot_field("Order-7", "total")``."""
         from calamity_lab.figures import plot_field
-        from calamity_lab.views.versions import history_of
 
         stream_id = checked_stream_id(stream_id, "plot_field needs the id of a stream")
         field = a_text("plot_field(field)", field, "'balance', or 'lines[0].price'")
@@ -320,7 +325,6 @@ class Displays:
     def plot_events(self, ax: Axes | None = None, *, query: str = "", theme: Theme | None = None) -> Axes:
         """Plot the events around the cursor as a table; a ``query`` keeps only those that contain it."""
         from calamity_lab.figures import plot_events
-        from calamity_lab.views.events import event_rows
 
         query = a_text("plot_events(query)", query, "query='Deposited'")
         view = event_rows(self.stepper.trace, self.stepper.cursor, limit=30, query=query)
@@ -329,7 +333,6 @@ class Displays:
     def plot_agenda(self, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
         """Plot the pending commands, in order."""
         from calamity_lab.figures import plot_agenda
-        from calamity_lab.views.agenda import agenda
 
         return plot_agenda(agenda(self.stepper.trace, self.stepper.cursor, limit=30), ax=ax, theme=theme)
 
@@ -346,8 +349,6 @@ class Displays:
         it are the events of the aggregate, or of the instance. Raises `InvalidValue` where no command is, and
         for a value that no code is known to make.
         """
-        from calamity_lab.lab.code import to_test
-
         return to_test(self.stepper.trace, self._index("to_test(moment)", moment))
 
     def to_code(self, moment: int | None = None) -> Code:
@@ -357,8 +358,6 @@ class Displays:
         clock give them, and no replay has edited the branch. Raises `InvalidValue` for a lab that began with
         pending commands, or over a database.
         """
-        from calamity_lab.lab.code import to_code
-
         return to_code(self.stepper.trace, self._index("to_code(moment)", moment), self.model)
 
     def _index(self, asked: str, moment: int | None) -> int:
@@ -385,9 +384,6 @@ class Displays:
         ``correlation`` is another correlation id, or ``ALL`` for the whole run. ``limit`` is a number of
         commands. Messages after the cursor have a grey background.
         """
-        from calamity_lab.views.mermaid import to_mermaid
-        from calamity_lab.views.sequence import sequence
-
         trace, cursor = self.stepper.trace, self.stepper.cursor
         correlation = _checked("to_mermaid(correlation)", correlation)
         limit = a_whole_number("to_mermaid(limit)", limit, low=1)
@@ -404,20 +400,6 @@ class AtMoment(Displays):
 
     def __init__(self, trace: Trace, moment: int) -> None:
         self.stepper = Stepper(trace, fixed_at=moment)
-
-    def send(self, *commands: Any) -> Any:
-        """Not possible: commands are sent to the lab."""
-        raise InvalidValue(
-            f"lab.at({self.cursor}) stays as it is. To send commands from there, use the lab: "
-            f"lab.goto({self.cursor}), then lab.send(...)"
-        )
-
-    def explore(self, **given: Any) -> Any:
-        """Not possible: what was found belongs to the lab."""
-        raise InvalidValue(
-            f"lab.at({self.cursor}) stays as it is. To explore from there, use explore(lab.at({self.cursor}))"
-            f", or the lab: lab.goto({self.cursor}), then lab.explore()"
-        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or hasattr(type(self), name):

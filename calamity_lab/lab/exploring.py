@@ -44,7 +44,6 @@ from calamity_lab.probe.explore import (
     BrokenAt,
     ExploredChoice,
     Explorer,
-    Unfulfilled,
     lost,
     shrunk,
     unfulfilled,
@@ -499,7 +498,8 @@ class Exploration(Shown, Exports):
             for name, held in explorer.held.items():
                 missing = unfulfilled(explorer, held)
                 if missing is not None:
-                    yield self._never(name, missing)
+                    words = f"never comes: {name}"
+                    yield Violation(self, words, missing.ways, missing.states, "", missing.again)
 
     def _violation(self, broken: BrokenAt) -> Violation:
         explorer = self._explorer
@@ -509,9 +509,6 @@ class Exploration(Shown, Exports):
         if self._strategy == "random":
             return Violation(self, broken.name, shrunk(explorer, broken.name, ways), (), broken.error)
         return Violation(self, broken.name, ways, explorer.states_on_path(broken.state), broken.error)
-
-    def _never(self, name: str, missing: Unfulfilled) -> Violation:
-        return Violation(self, f"never comes: {name}", missing.ways, missing.states, "", missing.again)
 
     @property
     def verdict(self) -> Verdict:
@@ -579,9 +576,7 @@ class Exploration(Shown, Exports):
         """One row per state: its number, how many commands lead there, by which, and what breaks in it."""
         import pandas as pd
 
-        return pd.DataFrame(
-            list(self.rows()), columns=["state", "depth", "from_state", "command", "broken", "ways_out"]
-        )
+        return pd.DataFrame(list(self.rows()))
 
     def rows(self) -> Iterator[Mapping[str, Any]]:
         """One dict per row of `to_pandas`."""

@@ -71,6 +71,7 @@ from calamity_lab.trace.stops import Breakpoint, target_of
 from calamity_lab.trace.trace import Branch, Moment
 from calamity_lab.trace.watches import Watch
 from calamity_lab.views.paths import state_at
+from calamity_lab.views.versions import history_of_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -379,7 +380,6 @@ class Lab(Displays):
     def plot_watch(self, name: str, ax: Axes | None = None, *, theme: Theme | None = None) -> Axes:
         """Plot the value of a watch or an invariant at each step up to the cursor."""
         from calamity_lab.figures import plot_field
-        from calamity_lab.views.versions import history_of_values
 
         view = history_of_values(self.watches.values_of(name))
         return plot_field(view, ax=ax, name=name, along="step", theme=theme)

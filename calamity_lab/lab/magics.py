@@ -68,6 +68,19 @@ class _Cells:
             self._sent.setdefault(cell, []).append(command_ids)
 
 
+def _moving(verb: str, does: str) -> Any:
+    """The magic of a move, which may be made several times."""
+
+    def move(self: LabMagics, line: str) -> Any:
+        moment = None
+        for _ in range(_number(verb, line, 1) or 0):
+            moment = getattr(self._lab, verb)()
+        return moment
+
+    move.__name__, move.__doc__ = verb, f"``%{verb} [times]``: {does}."
+    return line_magic(move)
+
+
 @magics_class
 class LabMagics(Magics):
     """``%lab`` makes a lab from the classes in the notebook, or replays the one that is there on them.
@@ -166,30 +179,11 @@ class LabMagics(Magics):
             raise UsageError(f"%send {line}: {words_of(error)}. The commands are {known}") from error
         return lab.send(*command) if isinstance(command, (list, tuple)) else lab.send(command)
 
-    @line_magic
-    def step(self, line: str) -> Any:
-        """``%step [times]``: run one whole command; the same as ``%step_over``."""
-        return self._move("step", line)
-
-    @line_magic
-    def step_over(self, line: str) -> Any:
-        """``%step_over [times]``: run one whole command."""
-        return self._move("step_over", line)
-
-    @line_magic
-    def step_in(self, line: str) -> Any:
-        """``%step_in [times]``: run the smallest possible step."""
-        return self._move("step_in", line)
-
-    @line_magic
-    def step_out(self, line: str) -> Any:
-        """``%step_out [times]``: run one command and every command that it causes."""
-        return self._move("step_out", line)
-
-    @line_magic
-    def step_back(self, line: str) -> Any:
-        """``%step_back [times]``: move the cursor one moment back."""
-        return self._move("step_back", line)
+    step = _moving("step", "run one whole command; the same as ``%step_over``")
+    step_over = _moving("step_over", "run one whole command")
+    step_in = _moving("step_in", "run the smallest possible step")
+    step_out = _moving("step_out", "run one command and every command that it causes")
+    step_back = _moving("step_back", "move the cursor one moment back")
 
     @line_magic
     def resume(self, line: str) -> Any:
@@ -225,12 +219,6 @@ class LabMagics(Magics):
                 f"there is no lab called {self._name!r} yet; run %lab first, or write {self._name} = Lab(...)"
             )
         return lab
-
-    def _move(self, verb: str, line: str) -> Any:
-        times, moment = _number(verb, line, 1), None
-        for _ in range(times or 0):
-            moment = getattr(self._lab, verb)()
-        return moment
 
 
 def _ready(lab: Lab, name: str) -> list[str]:
