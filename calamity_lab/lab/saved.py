@@ -261,16 +261,9 @@ class _Writer:
             step = moment.step
             if step is None:
                 continue
-            known = found.get(step.pending.command_id)
-            if known is None:
-                known = found[step.pending.command_id] = {
-                    "command": step.pending.command_id,
-                    "at": step.index,
-                    "last": 0,
-                    "steps": 0,
-                    "ended": False,
-                }
-            self._note(known, step)
+            command_id = step.pending.command_id
+            new: Line = {"command": command_id, "at": step.index, "last": 0, "steps": 0, "ended": False}
+            self._note(found.setdefault(command_id, new), step)
         return list(found.values())
 
     def _note(self, known: Line, step: Step) -> None:
@@ -749,16 +742,16 @@ class SavedTrace:
             drawn = {each["at"]: each for each in line.get("recorded", ())}
             for fault_id, at in line.get("injected", ()):
                 there = drawn.pop(at, {"events": (), "ids": ()})
-                course.happened[course.numbers.get(fault_id, -1)] = self._records(
-                    there["events"], map(self._event, there["events"]), there["ids"]
+                course.happened[course.numbers.get(fault_id, -1)] = _records(
+                    map(self._event, there["events"]), there["ids"]
                 )
             ids = [event_id for each in drawn.values() for event_id in each["ids"]]
             events = [self._event(each) for each in line.get("events", ())]
             course.decided[mine] = CommandOutcome(
                 me,
-                self._decision(line, me, events),
+                _decision(line, me, events),
                 line.get("decided"),
-                self._records(line.get("events", ()), events, ids) if ids else (),
+                _records(events, ids),
                 line["steps"],
                 line["ended"],
             )
@@ -775,25 +768,6 @@ class SavedTrace:
                 course.send(mine, sent)
         return course
 
-    @staticmethod
-    def _records(
-        saved: Sequence[list[Any]], events: Iterable[Any], ids: Sequence[str]
-    ) -> tuple[RecordedEvent, ...]:
-        """Events that were recorded, as far as a comparison needs it."""
-        return tuple(
-            RecordedEvent(event, each[0], event_id, "", 0, 0, "", None, _LONG_AGO)
-            for each, event, event_id in zip(saved, events, ids, strict=False)
-        )
-
-    @staticmethod
-    def _decision(line: Line, pending: Pending, events: Sequence[Any]) -> Executed | Refused | None:
-        nobody = Identity("Saved", pending.command_id)
-        if "rejected" in line:
-            return Refused(line["decided"], pending, nobody, Rejected(line["rejected"]))
-        if "events" not in line:
-            return None
-        return Executed(line["decided"], pending, nobody, tuple(events), (), None)
-
     def _at_cursor(self, made: Trace, found: dict[str, Replayed]) -> tuple[Trace, int, dict[str, Replayed]]:
         current: Any = self._header.get("branch")
         if current not in made.branches:
@@ -802,6 +776,23 @@ class SavedTrace:
         made = made.switch(current)
         cursor = self._header.get("cursor")
         return made, min(cursor if type(cursor) is int else made.last, made.last), found
+
+
+def _records(events: Iterable[Any], ids: Sequence[str]) -> tuple[RecordedEvent, ...]:
+    """Events that were recorded, as far as a comparison needs it."""
+    return tuple(
+        RecordedEvent(event, stored_name(type(event)), event_id, "", 0, 0, "", None, _LONG_AGO)
+        for event, event_id in zip(events, ids, strict=False)
+    )
+
+
+def _decision(line: Line, pending: Pending, events: Sequence[Any]) -> Executed | Refused | None:
+    nobody = Identity("Saved", pending.command_id)
+    if "rejected" in line:
+        return Refused(line["decided"], pending, nobody, Rejected(line["rejected"]))
+    if "events" not in line:
+        return None
+    return Executed(line["decided"], pending, nobody, tuple(events), (), None)
 
 
 def _is_as_saved(branch: Branch, replayed: Replayed, records: Sequence[Line], upto: int) -> bool:

@@ -8,7 +8,7 @@ definitions of a class, as before and after a reload, may be compared too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -22,7 +22,7 @@ from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_fields, format_value, plural, point_in_time
 from calamity_lab.trace.copies import Copy
 from calamity_lab.trace.differences import ABSENT, differences, is_same_class
-from calamity_lab.trace.index import Kind
+from calamity_lab.trace.index import Kind, stream_ids
 from calamity_lab.trace.inputs import Submitted
 from calamity_lab.trace.replay import (
     CommandNumbers,
@@ -448,11 +448,15 @@ def _events(a: Branch, b: Branch, known: int, courses: _Courses) -> Iterator[Com
         x, moment_a = one or (None, None)
         y, moment_b = other or (None, None)
         differs = "" if x is None or y is None else _differ(x.event, y.event)
-        status: Status = "changed" if differs else "same"
-        if x is None or y is None:
-            status = "only in b" if x is None else "only in a"
         event: Any = y if x is None else x
+        status = _status(x, y, differs)
         yield ComparedEvent(status, event.stream_id, event.event_type, x, y, moment_a, moment_b, differs)
+
+
+def _status(a: Any, b: Any, differs: str) -> Status:
+    if a is None or b is None:
+        return "only in b" if a is None else "only in a"
+    return "changed" if differs else "same"
 
 
 def _differ(one: Any, other: Any) -> str:
@@ -471,10 +475,7 @@ def _command(number: int, courses: _Courses) -> ComparedCommand:
     a, b = (course.decided.get(number) for course in courses)
     outcomes = [_outcome(number, course) for course in courses]
     differs = _outcomes_differ(a, b, outcomes)
-    if all(number in course.ids for course in courses):
-        status: Status = "changed" if differs else "same"
-    else:
-        status = "only in a" if number in courses.a.ids else "only in b"
+    status = _status(courses.a.ids.get(number), courses.b.ids.get(number), differs)
     some: Any = a or b
     pending: Pending = some.pending
     decision = next((each.decision for each in (b, a) if each is not None and each.decision), None)
@@ -512,29 +513,15 @@ def _outcomes_differ(a: CommandOutcome | None, b: CommandOutcome | None, outcome
 
 
 def _state(a: Branch, b: Branch, at: tuple[int, int]) -> Iterator[ComparedField]:
-    one, other = (_states(branch, moment) for branch, moment in zip((a, b), at, strict=True))
+    one, other = (branch.states_at(moment) for branch, moment in zip((a, b), at, strict=True))
     for kind, states in one.items():
         others = other[kind]
         if states is others:
             continue
-        for name in sorted({*_names(states), *_names(others)}):
+        for name in sorted({*stream_ids(states), *stream_ids(others)}):
             before, after = states.get(name), others.get(name)
             if before is not after:
                 yield from (ComparedField(kind, name, *each) for each in _fields(before, after))
-
-
-def _states(branch: Branch, moment: int) -> dict[Kind, Mapping[str, Any]]:
-    stack = branch.moments[moment].stack
-    return {
-        "aggregate": stack.aggregates,
-        "process manager": stack.process_managers,
-        "projection": branch.index.projected_at(moment),
-    }
-
-
-def _names(states: Any) -> list[str]:
-    """The stream ids of a store; none if the store cannot be iterated."""
-    return list(states) if hasattr(states, "__iter__") else []
 
 
 def _fields(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -580,7 +567,7 @@ def _pending(a: Branch, b: Branch, at: tuple[int, int], courses: _Courses) -> It
         index_a, p = (None, None) if x is None else x[1]
         index_b, q = (None, None) if y is None else y[1]
         differs = "" if p is None or q is None else _differ(p.command, q.command) or _due(p, q)
-        if p is None or q is None:
-            yield ComparedPending("only in b" if p is None else "only in a", p, q, index_a, index_b, "")
-        elif differs or number in moved:
-            yield ComparedPending("changed" if differs else "moved", p, q, index_a, index_b, differs)
+        status: Any = _status(p, q, differs)
+        if status != "same" or number in moved:
+            status = "moved" if status == "same" else status
+            yield ComparedPending(status, p, q, index_a, index_b, differs)

@@ -507,14 +507,13 @@ def _lines_of(whole: Change, part: Change, path: str, length: int) -> Iterator[C
         yield from lines(part, _joined(path, part.key, is_named=is_named), length)
     elif part.kind == "moved":
         yield ChangeLine(path, "moved", f"[{part.was}]", _inside(part.after, length), f"[{part.key}]")
-    elif part.kind == "added":
-        at = f"[{part.key}]" if is_listed and part.key < len(after) - 1 else ""
-        inner = path if is_listed or is_set else _joined(path, part.key, is_named=is_named)
-        yield ChangeLine(inner, "+", after=_inside(part.after, length), at=at)
     else:
-        at = f"[{part.was}]" if is_listed and part.was < len(before) - 1 else ""
-        inner = path if is_listed or is_set else _joined(path, part.was, is_named=is_named)
-        yield ChangeLine(inner, "-", before=_inside(part.before, length), at=at)
+        is_new = part.kind == "added"
+        key, value, whole_now = (part.key, part.after, after) if is_new else (part.was, part.before, before)
+        inner = path if is_listed or is_set else _joined(path, key, is_named=is_named)
+        at = f"[{key}]" if is_listed and key < len(whole_now) - 1 else ""
+        shown = _inside(value, length)
+        yield ChangeLine(inner, "+", after=shown, at=at) if is_new else ChangeLine(inner, "-", shown, at=at)
 
 
 def _text_line(whole: Change, part: Change, path: str, length: int) -> ChangeLine:

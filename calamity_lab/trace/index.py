@@ -118,9 +118,9 @@ class Index(NamedTuple):
         events: PersistentVector[RecordedEvent] = PersistentVector(stack.event_store.stream(ALL))
         index = cls(events, PersistentVector([0] * len(events)))
         known = dict.fromkeys([event.stream_id for event in events])
-        for stream_id in dict.fromkeys([*known, *_names(stack.aggregates)]):
+        for stream_id in dict.fromkeys([*known, *stream_ids(stack.aggregates)]):
             index = index._lane(Identity.parse(stream_id), 0, kind="aggregate")
-        for stream_id in _names(stack.process_managers):
+        for stream_id in stream_ids(stack.process_managers):
             index = index._lane(Identity.parse(stream_id), 0, kind="process manager")
         index = index._setting(0, stack.deadlines)
         projections = Projections.of(types, index.lane_numbers)
@@ -348,7 +348,7 @@ class Index(NamedTuple):
         )
 
 
-def _names(store: object) -> list[str]:
+def stream_ids(store: Any) -> list[str]:
     """The stream ids of a store, in order; none if the store cannot be iterated."""
     return sorted(store) if hasattr(store, "__iter__") else []
 

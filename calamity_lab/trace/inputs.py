@@ -91,16 +91,20 @@ class Unplayed:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """A pending command was moved to the front of the agenda."""
-
+class _OfPending:
     command_id: str
     command_type: str = ""
 
     @classmethod
-    def of(cls, pending: Pending) -> Chosen:
-        """The choice of that pending command."""
+    def of(cls, pending: Pending) -> Self:
+        """This input for that pending command."""
         return cls(pending.command_id, pending.command_type)
+
+
+class Chosen(_OfPending):
+    """A pending command was moved to the front of the agenda."""
+
+    __slots__ = ()
 
     def put(self, run: Run) -> tuple[Chosen, Run]:
         """The run with that command in front."""
@@ -111,17 +115,10 @@ class Chosen:
         return f"chose {self.command_type or self.command_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(_OfPending):
     """A pending command was taken off the agenda."""
 
-    command_id: str
-    command_type: str = ""
-
-    @classmethod
-    def of(cls, pending: Pending) -> Dropped:
-        """The drop of that pending command."""
-        return cls(pending.command_id, pending.command_type)
+    __slots__ = ()
 
     def put(self, run: Run) -> tuple[Dropped, Run]:
         """The run without that command."""

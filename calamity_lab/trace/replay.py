@@ -338,23 +338,20 @@ NO_EDITS = Edits()
 
 
 class _Item(NamedTuple):
-    """A command to submit; ``key`` names it in both runs. ``why`` says why it is left out, if it is."""
+    """An input of the old branch, with its number there; or a command to submit with such an input.
 
-    command: Any
-    metadata: Mapping[str, Any]
-    command_id: str | None
-    key: Any
-    root: int | None
-    why: str = ""
-
-
-@dataclass(slots=True)
-class _Slot:
-    """An input of the old branch, and the commands that are now submitted there."""
+    ``key`` names a command in both runs; it is None for another input. ``why`` says why the command is left
+    out, if it is.
+    """
 
     entry: Entry
-    items: list[_Item] | None
-    is_edited: bool = False
+    home: int
+    command: Any = None
+    metadata: Mapping[str, Any] = NO_METADATA
+    command_id: str | None = None
+    key: Any = None
+    root: int | None = None
+    why: str = ""
 
 
 def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) -> Replayed:
@@ -367,8 +364,8 @@ def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) ->
         name = trace.checked_name(name)
     names = CommandNumbers()
     old = _course_of(branch, names)
-    slots = _slots(branch, edits)
-    first = next((i for i, slot in enumerate(slots) if slot.is_edited), 0)
+    before = _items_of(branch.inputs)
+    first, items = _first_edited(before, edits), _edited(before, edits)
     words = edits.described(submitted_on(branch))
     new = _Replay(names, old)
     name = name or trace.free_name(words)
@@ -376,9 +373,10 @@ def replay(trace: Trace, edits: Edits = NO_EDITS, *, name: str | None = None) ->
     begun = replace(
         branch.upto(at, first), name=name, parent=branch.name, forked_at=at, edits=words, unfinished=None
     )
+    items = [item for item in items if item.home >= first]
     if edits:  # from an edit on, the source of ids would draw some that later commands keep
-        slots.insert(first, _Slot(slots[first].entry._replace(input=IdsApart(name)), None))
-    new.follow(trace, begun, slots[first:])
+        items.insert(0, _Item(branch.inputs[first]._replace(input=IdsApart(name)), -1))
+    new.follow(trace, begun, items)
     return Replayed(new.trace, tuple(_rows(old, new.course, names)), tuple(new.unplayed), new.error)
 
 
@@ -408,7 +406,7 @@ def reload(trace: Trace, model: Model, start: Run | None = None, **sources: Any)
     new = _Replay(names, old, renewed)
     parent = trace.branch.name if branch is trace.branch else trace.branch.parent
     base = replace(base, name=trace.free_name(), parent=parent, edits="on other classes")
-    new.follow(trace, base, _slots_of(branch.inputs, retry=True)[0])
+    new.follow(trace, base, _items_of(branch.inputs, retry=True))
     new.finish(branch)
     rows = tuple(_rows(old, new.course, names, renewed.value))
     states = () if new.error else tuple(_states_differ(branch, new.trace.branch, renewed.value))
@@ -425,7 +423,7 @@ def decided_again(trace: Trace, base: Branch, old: Course, inputs: Sequence[Entr
     ``old`` is what became of the commands in that run, and ``inputs`` are those that ``base`` lacks.
     """
     new = _Replay(old.names, old)
-    new.follow(trace, base, _slots_of(inputs, len(submitted_on(base)))[0])
+    new.follow(trace, base, _items_of(inputs, len(submitted_on(base))))
     rows = tuple(_rows(old, new.course, old.names))
     return Replayed(new.trace, rows, tuple(new.unplayed), new.error)
 
@@ -437,90 +435,74 @@ def _course_of(branch: Branch, names: CommandNumbers) -> Course:
     return course
 
 
-def _slots(branch: Branch, edits: Edits) -> list[_Slot]:
-    """The inputs of a branch with the edits."""
-    slots, homes = _slots_of(branch.inputs)
-    _edit(homes, edits)
-    return slots
+def _items_of(inputs: Iterable[Entry], first: int = 0, *, retry: bool = False) -> list[_Item]:
+    """The inputs, one item for each command; ``first`` is the number of the first one.
 
-
-def _slots_of(
-    inputs: Sequence[Entry], first: int = 0, *, retry: bool = False
-) -> tuple[list[_Slot], list[_Slot]]:
-    """The inputs, and that of each submitted command; ``first`` is the number of the first command.
-
-    With ``retry`` also the inputs that were not played there.
+    With ``retry`` also the inputs that were not played there, to put them in all the same.
     """
-    slots: list[_Slot] = []
-    homes: list[_Slot] = []
-    for entry in inputs:
-        put = entry.input
+    items: list[_Item] = []
+    numbers = count(first)
+    for home, entry in enumerate(inputs):
+        put, is_retried = entry.input, False
         if retry and isinstance(put, Unplayed):
-            slots.append(_retried(entry._replace(input=put.input, after=put.after)))
-            continue
+            entry, put, is_retried = entry._replace(input=put.input, after=put.after), put.input, True
         if not isinstance(put, Submitted):
-            slots.append(_Slot(entry, None))
+            items.append(_Item(entry, home))
             continue
-        items = [
-            _Item(command, put.metadata, command_id, ("submitted", number), number)
-            for number, (command, command_id) in enumerate(
-                zip(put.commands, put.command_ids, strict=True), first + len(homes)
-            )
-        ]
-        slots.append(_Slot(entry, items))
-        homes += [slots[-1]] * len(items)
-    return slots, homes
+        for command, command_id in zip(put.commands, put.command_ids, strict=True):
+            root = None if is_retried else next(numbers)
+            key = ("retried", command_id) if is_retried else ("submitted", root)
+            items.append(_Item(entry, home, command, put.metadata, command_id, key, root))
+    return items
 
 
-def _retried(entry: Entry) -> _Slot:
-    """An input that was not played on the branch, to put it in all the same."""
-    put = entry.input
-    if not isinstance(put, Submitted):
-        return _Slot(entry, None)
-    pairs = zip(put.commands, put.command_ids, strict=True)
-    return _Slot(entry, [_Item(given, put.metadata, id_, ("retried", id_), None) for given, id_ in pairs])
-
-
-def _edit(homes: list[_Slot], edits: Edits) -> None:
-    """Change, move, insert and leave out commands; a number always means the command as it was before."""
-    total = len(homes)
+def _first_edited(items: Sequence[_Item], edits: Edits) -> int:
+    """The number of the first input that is not put in as it was."""
+    homes = [item.home for item in items if item.root is not None]
     for number in [*edits.without, *edits.edit, *edits.insert, *edits.move, *edits.move.values()]:
-        if not 0 <= number < total + (total > 0 and number in edits.insert):
+        if not 0 <= number < len(homes) + (bool(homes) and number in edits.insert):
             raise InvalidValue(
                 f"replay(): there is no submitted command {repr_of(number)}; "
-                + (f"there are 0 to {total - 1}: see lab.submitted" if total else "none was submitted")
+                + (f"there are 0 to {len(homes) - 1}: see lab.submitted" if homes else "none was submitted")
             )
+    moved = [number for pair in edits.move.items() if pair[0] != pair[1] for number in pair]
+    edited = {*edits.without, *edits.edit, *edits.insert, *moved}
+    return min([homes[min(number, len(homes) - 1)] for number in edited], default=0)
 
-    def at(number: int) -> tuple[_Slot, int]:
-        slot = homes[number]
-        items = slot.items or []
-        return slot, next(i for i, item in enumerate(items) if item.key == ("submitted", number))
 
-    for number, command in edits.edit.items():
-        slot, i = at(number)
-        slot.items[i] = slot.items[i]._replace(command=command)  # type: ignore[index]
-        slot.is_edited = True
+def _edited(items: Sequence[_Item], edits: Edits) -> list[_Item]:
+    """Move, change, insert and leave out commands; a number always means the command as it was before."""
+    placed = list(items)
     for number, target in edits.move.items():
-        if number == target:
-            continue
-        slot, i = at(number)
-        item = slot.items.pop(i)  # type: ignore[union-attr]
-        there, j = at(target)
-        there.items.insert(j + (target > number), item)  # type: ignore[union-attr]
-        slot.is_edited = there.is_edited = True
-        homes[number] = there
-    for number, commands in edits.insert.items():
-        slot, i = at(number) if number < total else (homes[-1], len(homes[-1].items or ()))
-        new = [
-            _Item(command, NO_METADATA, None, ("inserted", number, n), None)
-            for n, command in enumerate(commands)
-        ]
-        slot.items[i:i] = new  # type: ignore[index]
-        slot.is_edited = True
-    for number in edits.without:
-        slot, i = at(number)
-        del slot.items[i]  # type: ignore[union-attr]
-        slot.is_edited = True
+        if number != target:
+            item = placed.pop(_index_of(number, placed))
+            there = _index_of(target, placed)
+            item = item._replace(entry=placed[there].entry, home=placed[there].home)
+            placed.insert(there + (target > number), item)
+    found: list[_Item] = []
+    total = sum(item.root is not None for item in items)
+    end = placed[_index_of(total - 1, placed)].home if total in edits.insert else None
+    for n, item in enumerate(placed):
+        number = -1 if item.root is None else item.root
+        if number in edits.insert:
+            found += _inserted(number, item, edits)
+        if number not in edits.without:
+            found.append(item._replace(command=edits.edit[number]) if number in edits.edit else item)
+        if item.home == end and (n + 1 == len(placed) or placed[n + 1].home != end):
+            found += _inserted(total, item, edits)
+    return found
+
+
+def _index_of(number: int, items: Sequence[_Item]) -> int:
+    return next(n for n, item in enumerate(items) if item.root == number)
+
+
+def _inserted(number: int, item: _Item, edits: Edits) -> list[_Item]:
+    """The commands that are inserted before that number, with the input of a command there."""
+    return [
+        _Item(item.entry, item.home, command, NO_METADATA, None, ("inserted", number, n))
+        for n, command in enumerate(edits.insert[number])
+    ]
 
 
 class _Replay:
@@ -535,14 +517,14 @@ class _Replay:
         self.trace: Trace
         self.error: CalamityError | None = None
 
-    def follow(self, trace: Trace, base: Branch, slots: Sequence[_Slot]) -> None:
+    def follow(self, trace: Trace, base: Branch, items: Iterable[_Item]) -> None:
         """Continue the new branch with the remaining inputs, as far as the old one went."""
         self.course = _course_of(base, self.course.names)
         self.trace = trace.on(base)
-        waiting = deque(slots)
+        waiting = deque([list(together) for _, together in groupby(items, key=lambda item: item.home)])
         try:
             while True:
-                while waiting and (self._is_reached(waiting[0].entry) or self._run.idle):
+                while waiting and (self._is_reached(waiting[0][0].entry) or self._run.idle):
                     self._put(waiting.popleft())
                 if self._run.idle or not (waiting or self._goes_on()):
                     return
@@ -551,8 +533,8 @@ class _Replay:
                 self.course.take(step)
         except CalamityError as error:
             self.error = error
-            for slot in waiting:
-                self._set_aside(slot.entry.input, slot.entry.after, "the replay stopped before it")
+            for entry, *_ in (together[0] for together in waiting):
+                self._set_aside(entry.input, entry.after, "the replay stopped before it")
 
     @property
     def _run(self) -> Run:
@@ -563,43 +545,43 @@ class _Replay:
         after = entry.after
         if after is None:
             return True
-        number = self.old.number(after.command_id)
-        number = self.course.number(after.command_id) if number is None else number  # of what is retried
+        number = self._number(after.command_id)
         done = None if number is None else self.course.decided.get(number)
         return done is not None and (done.steps >= after.steps or done.ended)
 
     def _goes_on(self) -> bool:
         """Whether the command that is next ran on the old branch, or is one that the old branch had not."""
         progress, wait, armed = self._run.progress, self._run.wait, next_fault(self._run)
-        if wait is not None:
-            number = self.course.number(wait.wait_id)
-            return number not in self.old.ids or number in self.old.decided
-        if progress is None and armed is not None:
-            number = self.course.number(armed.fault_id)
-            return number not in self.old.ids or number in self.old.happened
-        if progress is not None:
+        if wait is None and progress is not None:
             number = self.course.number(progress.pending.command_id)
             old = None if number is None else self.old.decided.get(number)
             mine = None if number is None else self.course.decided.get(number)
             return old is None or mine is None or old.ended or mine.steps < old.steps
-        pending = next(self._run.agenda.entries())
-        number = self.course.number(pending.command_id)
+        if wait is not None:
+            number = self.course.number(wait.wait_id)
+        elif armed is not None:
+            number = self.course.number(armed.fault_id)
+            return number not in self.old.ids or number in self.old.happened
+        else:
+            number = self.course.number(next(self._run.agenda.entries()).command_id)
         return number not in self.old.ids or number in self.old.decided
 
-    def _put(self, slot: _Slot) -> None:
-        if slot.items is None:
-            self._put_other(slot.entry.input, slot.entry.after)
+    def _put(self, together: Sequence[_Item]) -> None:
+        """Put in what was put in together: one input, or the commands that are submitted there now."""
+        entry = together[0].entry
+        if together[0].key is None:
+            self._put_other(entry.input, entry.after)
             return
         given: Any
         for (metadata, is_new, why), group in groupby(
-            map(self._renewed_item, slot.items),
+            map(self._renewed_item, together),
             lambda item: (item.metadata, item.command_id is None, item.why),
         ):
             items = list(group)
             ids = () if is_new else tuple([str(item.command_id) for item in items])
             given = Submitted(tuple([item.command for item in items]), metadata, ids)
             if why:
-                self._set_aside(given, slot.entry.after, why)
+                self._set_aside(given, entry.after, why)
                 continue
             self.trace = self.trace.put(self.trace.last, given)
             given = self.trace.branch.inputs[-1].input
@@ -645,10 +627,14 @@ class _Replay:
             branch = replace(branch, unfinished=Unfinished(source, len(branch.inputs)))
             self.trace = self.trace.on(branch)
 
+    def _number(self, there: str) -> int | None:
+        """The number of a command of the old branch, or of one that is retried."""
+        number = self.old.number(there)
+        return self.course.number(there) if number is None else number
+
     def _command_id(self, there: str) -> str:
         """The id of the command that corresponds to one of the old branch."""
-        number = self.old.number(there)
-        number = self.course.number(there) if number is None else number  # of what is retried
+        number = self._number(there)
         command_id = None if number is None else self.course.ids.get(number)
         if command_id is None:
             raise InvalidValue("this command was not sent")
@@ -665,19 +651,19 @@ class _Replay:
 
 def _states_differ(before: Branch, now: Branch, renew: Renew) -> Iterator[str]:
     """Which states are not the same at the end of two branches, in words."""
-    was, held = _states(before), _states(now)
+    was, held = (
+        {
+            name: state
+            for states in branch.states_at(len(branch.moments) - 1).values()
+            for name, state in states.items()
+        }
+        for branch in (before, now)
+    )
     for stream_id in dict.fromkeys([*was, *held]):
         if stream_id not in was or stream_id not in held:
             yield f"{stream_id} is {'new' if stream_id in held else 'not there any more'}"
         elif differs := fields_differ(was[stream_id], held[stream_id], stream_id, renew):
             yield differs
-
-
-def _states(branch: Branch) -> dict[str, Any]:
-    """The states at the end of a branch, by stream id."""
-    last = branch.moments[-1]
-    held = last.stack.aggregates, last.stack.process_managers, branch.index.projected_at(last.index)
-    return {stream_id: state for states in held for stream_id, state in states.items()}
 
 
 def _rows(old: Course, new: Course, names: CommandNumbers, renew: Renew | None = None) -> Iterator[ReplayRow]:
@@ -692,38 +678,25 @@ def _rows(old: Course, new: Course, names: CommandNumbers, renew: Renew | None =
         else:
             gone_after.setdefault(last, []).append(number)
 
+    def row(number: int, outcome: Outcome, differs: str) -> ReplayRow:
+        was, now = old.decided.get(number), new.decided.get(number)
+        pending = (now or old.decided[number]).pending
+        before, after = ("" if each is None else in_words(each) for each in (was, now))
+        moment = None if now is None else now.moment
+        root, command, depth = names.root(number), pending.command, pending.depth
+        return ReplayRow(root, command, depth, outcome, before, after, differs, moment)
+
     def gone(after: int | None) -> Iterator[ReplayRow]:
         for number in gone_after.get(after, ()):
-            was = old.decided[number]
             is_pending = number in new.ids
-            yield ReplayRow(
-                names.root(number),
-                was.pending.command,
-                was.pending.depth,
-                "not run" if is_pending else "gone",
-                in_words(was),
-                "",
-                "still pending" if is_pending else "not sent any more",
-                None,
-            )
+            words = "still pending" if is_pending else "not sent any more"
+            yield row(number, "not run" if is_pending else "gone", words)
 
     yield from gone(None)
     for number, now in new.decided.items():
-        if isinstance(now.pending.command, Fault):
-            continue
-        before = old.decided.get(number)
-        outcome, differs = compared(before, now, renew)
-        yield ReplayRow(
-            names.root(number),
-            now.pending.command,
-            now.pending.depth,
-            outcome,
-            "" if before is None else in_words(before),
-            in_words(now),
-            differs,
-            now.moment,
-        )
-        yield from gone(number)
+        if not isinstance(now.pending.command, Fault):
+            yield row(number, *compared(old.decided.get(number), now, renew))
+            yield from gone(number)
 
 
 def compared(

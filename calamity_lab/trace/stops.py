@@ -34,6 +34,7 @@ from calamity_lab.kernel.schema import field_names
 from calamity_lab.kernel.steps import Appended, Conflicted, Elapsed, Step
 from calamity_lab.text import plural
 from calamity_lab.trace.differences import differences
+from calamity_lab.trace.index import Kind as LaneKind
 from calamity_lab.trace.trace import Moment, Trace
 from calamity_lab.trace.watches import Asked, Changed, Watch, states_of
 
@@ -106,6 +107,8 @@ Kind = Literal[
     "deadline",
     "function",
 ]
+_WORDS: tuple[Kind, ...] = ("rejection", "conflict", "deadline")
+
 Read = Callable[[Any, str], Any]
 """Reads the value at a path in a state."""
 
@@ -150,7 +153,6 @@ class Breakpoint:
         self._has_when = when is not None
         self._is_on, self.stopped, self.problem = True, 0, ""
         self._counted = _Counted()
-        self._holds = _HOLDS[target.kind]
 
     @property
     def is_on(self) -> bool:
@@ -168,7 +170,7 @@ class Breakpoint:
 
     def holds(self, trace: Trace, moment: Moment) -> bool:
         """Whether the condition holds at a moment; False where its function raises."""
-        if not self._holds(self, trace, moment):
+        if not _happens(self, trace, moment):
             return False
         try:
             return all([each(moment, _held(moment), checked=self._owner.checked) for each in self.functions])
@@ -186,13 +188,8 @@ class Breakpoint:
     def state_in(self, trace: Trace, index: int) -> Any:
         """The state of the stream at a moment; None if there is none."""
         number = trace.index.lane_numbers.get(self.target.name)
-        kind = "" if number is None else trace.index.lanes[number].kind
-        if kind == "projection":
-            return trace.index.projected_at(index).get(self.target.name)
-        stack = trace[index].stack
-        return (stack.process_managers if kind == "process manager" else stack.aggregates).get(
-            self.target.name
-        )
+        kind: LaneKind = "aggregate" if number is None else trace.index.lanes[number].kind
+        return trace.branch.states_at(index)[kind].get(self.target.name)
 
     def read(self, state: Any) -> Any:
         """The value of the field in a state."""
@@ -260,42 +257,36 @@ def _held(moment: Moment) -> Iterator[tuple[str, Any]]:
     yield from states_of(moment.stack, step)
 
 
-def _at_command(point: Breakpoint, _trace: Trace, moment: Moment) -> bool:
-    step = moment.step
-    return step is not None and step.begins and step.pending.command_type == point.target.name
+def _happens(point: Breakpoint, trace: Trace, moment: Moment) -> bool:
+    """Whether what a breakpoint waits for happens at a moment, whatever its functions say."""
+    (kind, name, _), step = point.target, moment.step
+    if kind == "function" or step is None:
+        return kind == "function"
+    match kind:
+        case "command":
+            return step.begins and step.pending.command_type == name
+        case "event":
+            return any(event.event_type == name for event in step.recorded)
+        case "aggregate" | "process manager":
+            is_met = step.begins if kind == "aggregate" else step.trigger is not None
+            return is_met and step.subject is not None and step.subject.category == name
+        case "stream" if step.stream_id == name:
+            return step.begins or step.trigger is not None
+        case "stream":
+            return _is_projected(name, trace, moment)
+        case "rejection":
+            return step.decides and step.rejected is not None
+        case "conflict":
+            return isinstance(step, Conflicted)
+        case "deadline":
+            return isinstance(step, Elapsed) and bool(step.commands)
+    return _changes(point, trace, moment, step)
 
 
-def _at_event(point: Breakpoint, _trace: Trace, moment: Moment) -> bool:
-    step = moment.step
-    return step is not None and any(event.event_type == point.target.name for event in step.recorded)
-
-
-def _at_aggregate(point: Breakpoint, _trace: Trace, moment: Moment) -> bool:
-    step = moment.step
-    if step is None or not step.begins or step.subject is None:
-        return False
-    return step.subject.category == point.target.name
-
-
-def _at_process_manager(point: Breakpoint, _trace: Trace, moment: Moment) -> bool:
-    step = moment.step
-    if step is None or step.trigger is None or step.subject is None:
-        return False
-    return step.subject.category == point.target.name
-
-
-def _at_stream(point: Breakpoint, trace: Trace, moment: Moment) -> bool:
-    step, name = moment.step, point.target.name
-    if step is None:
-        return False
-    if step.stream_id == name:
-        return step.begins or step.trigger is not None
-    return _is_projected(point, trace, moment)
-
-
-def _at_field(point: Breakpoint, trace: Trace, moment: Moment) -> bool:
-    step, at = moment.step, moment.index
-    if step is None or (step.stream_id != point.target.name and not _is_projected(point, trace, moment)):
+def _changes(point: Breakpoint, trace: Trace, moment: Moment, step: Step) -> bool:
+    """Whether a step changes the field of a breakpoint."""
+    at, name = moment.index, point.target.name
+    if step.stream_id != name and not _is_projected(name, trace, moment):
         return False
     before, now = point.state_in(trace, at - 1), point.state_in(trace, at)
     if before is now:
@@ -307,30 +298,13 @@ def _at_field(point: Breakpoint, trace: Trace, moment: Moment) -> bool:
     return next(differences(point.read(before), point.read(now)), None) is not None
 
 
-def _is_projected(point: Breakpoint, trace: Trace, moment: Moment) -> bool:
+def _is_projected(name: str, trace: Trace, moment: Moment) -> bool:
     """Whether the stream is a projection that changed at that moment."""
-    projections, name = trace.index.projections, point.target.name
+    projections = trace.index.projections
     if not projections.types or moment.step is None or not moment.step.recorded:
         return False
-    return any(
-        change.identity.stream_id == name for change in projections.between(moment.index - 1, moment.index)
-    )
-
-
-_HOLDS: Mapping[Kind, Callable[[Breakpoint, Trace, Moment], bool]] = {
-    "command": _at_command,
-    "event": _at_event,
-    "aggregate": _at_aggregate,
-    "process manager": _at_process_manager,
-    "stream": _at_stream,
-    "field": _at_field,
-    "rejection": lambda _p, _t, moment: (
-        moment.step is not None and moment.step.decides and moment.step.rejected is not None
-    ),
-    "conflict": lambda _point, _trace, moment: isinstance(moment.step, Conflicted),
-    "deadline": lambda _p, _t, moment: isinstance(moment.step, Elapsed) and bool(moment.step.commands),
-    "function": lambda _point, _trace, moment: True,
-}
+    changes = projections.between(moment.index - 1, moment.index)
+    return any(change.identity.stream_id == name for change in changes)
 
 
 class Stops:
@@ -448,8 +422,7 @@ def target_of(what: Any, trace: Trace) -> tuple[Target, Any]:
 
     Raises `InvalidValue` for what never comes, as a stream of a class that the model does not have.
     """
-    model = trace.branch.model
-    parts = model.by_kind
+    parts = trace.branch.model.by_kind
     given = stream_id_of(what)
     if is_a(given, str):
         return _named(str.__str__(given), parts, trace), None
@@ -469,29 +442,32 @@ def target_of(what: Any, trace: Trace) -> tuple[Target, Any]:
 
 
 def _class(name: str, shown: str, parts: Mapping[str, Iterable[type]]) -> Target:
-    known = {each: kind for kind, classes in parts.items() for each in by_name(classes)}
-    if name not in known:
+    target = _part(name, parts)
+    if target is None:
+        known = [each for classes in parts.values() for each in by_name(classes)]
         raise InvalidModel(
             f"break_on({shown}): this class is not part of the lab's model; {_meant(name, known)}"
         )
-    return _target(known[name], name)
+    return target
 
 
-def _target(kind: str, name: str) -> Target:
-    return Target("stream" if kind == "projection" else kind, name)  # type: ignore[arg-type]
+def _part(name: str, parts: Mapping[str, Iterable[type]]) -> Target | None:
+    """The target of a class of the model, by its stored name."""
+    kind: Any = next((kind for kind, classes in parts.items() if name in by_name(classes)), None)
+    return None if kind is None else Target("stream" if kind == "projection" else kind, name)
 
 
 def _named(text: str, parts: Mapping[str, Iterable[type]], trace: Trace) -> Target:
     """The target of a text: a word, the name of a class, or a stream id."""
     word: Kind
-    for word in ("rejection", "conflict", "deadline"):
+    for word in _WORDS:
         if text == word:
             return Target(word)
-    known = {each: kind for kind, classes in parts.items() for each in by_name(classes)}
-    if text in known:
-        return _target(known[text], text)
-    _check_stream(text, parts, trace)
-    return Target("stream", text)
+    target = _part(text, parts)
+    if target is None:
+        _check_stream(text, parts, trace)
+        return Target("stream", text)
+    return target
 
 
 def _check_stream(stream_id: str, parts: Mapping[str, Iterable[type]], trace: Trace) -> None:
@@ -500,12 +476,7 @@ def _check_stream(stream_id: str, parts: Mapping[str, Iterable[type]], trace: Tr
     category, dash, _ = stream_id.partition("-")
     if trace.index.known_since(stream_id) is None and not (dash and category in categories):
         streams = [lane.identity.stream_id for lane in trace.index.lanes.iterate(0, 1_000)]
-        names = [
-            "rejection",
-            "conflict",
-            "deadline",
-            *(name for each in parts.values() for name in by_name(each)),
-        ]
+        names = [*_WORDS, *(name for each in parts.values() for name in by_name(each))]
         raise InvalidValue(
             f"break_on({repr_of(stream_id)}): there is no such stream, and no class of that name; "
             f"{_meant(stream_id, [*streams, *names])}"

@@ -9,8 +9,6 @@ from itertools import count
 from operator import is_
 from typing import Any, NamedTuple, TypeVar, overload
 
-from rpds import HashTrieMap
-
 from calamity_lab.errors import InvalidValue, OutOfRange, repr_of
 from calamity_lab.kernel.agenda import Agenda
 from calamity_lab.kernel.arguments import a_text, a_whole_number, an_instance, are_equal, has, is_a, wrong
@@ -22,7 +20,7 @@ from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
 from calamity_lab.model import Model
 from calamity_lab.text import plural
-from calamity_lab.trace.index import Index
+from calamity_lab.trace.index import Index, Kind
 from calamity_lab.trace.inputs import AfterStep, Armed, Entry, Input, Submitted, Waited
 from calamity_lab.trace.sentences import sentence
 
@@ -123,6 +121,15 @@ class Branch:
             return self.index
         return self.index.upto(moment, lambda at: self.moments[at].step)
 
+    def states_at(self, moment: int) -> dict[Kind, Mapping[str, Any]]:
+        """The states at a moment by stream id, apart for each kind of lane."""
+        stack = self.moments[moment].stack
+        return {
+            "aggregate": stack.aggregates,
+            "process manager": stack.process_managers,
+            "projection": self.index.projected_at(moment),
+        }
+
     def __repr__(self) -> str:
         origin = f", left {self.parent} at moment {self.forked_at}" if self.parent else ""
         return f"Branch({self.name!r}, {plural(len(self.moments), 'moment')}{origin})"
@@ -159,38 +166,20 @@ class BranchMap(Mapping[str, Branch]):
         return BranchMap({**self.kept, self.current.name: self.current, branch.name: branch}, branch)
 
 
-class _Act(NamedTuple):
-    """An input, and which of the inputs of a branch it is."""
-
-    number: int
-    entry: Entry
-
-
-# The inputs by the run into which each was put. The identity of the run is the key, since each input holds
-# the run before it, and comparing runs would cost the whole history.
-_NO_ACTS: HashTrieMap[int, tuple[_Act, ...]] = HashTrieMap()
-
-
 class Trace:
     """The moments of the current branch, read like a sequence; the other branches are kept beside it.
 
     ``memo`` keeps what was worked out about the moments. A trace that grows or forks passes it on.
     """
 
-    __slots__ = ("_acts", "branch", "branches", "memo")
+    __slots__ = ("branch", "branches", "memo")
 
     branch: Branch
     branches: BranchMap
     memo: Memo
 
-    def __init__(
-        self,
-        branch: Branch,
-        others: BranchMap | None = None,
-        memo: Memo | None = None,
-        acts: HashTrieMap[int, tuple[_Act, ...]] = _NO_ACTS,
-    ) -> None:
-        self.branch, self.memo, self._acts = branch, Memo() if memo is None else memo, acts
+    def __init__(self, branch: Branch, others: BranchMap | None = None, memo: Memo | None = None) -> None:
+        self.branch, self.memo = branch, Memo() if memo is None else memo
         self.branches = BranchMap({branch.name: branch}, branch) if others is None else others.on(branch)
 
     @classmethod
@@ -261,7 +250,7 @@ class Trace:
     def on(self, branch: Branch) -> Trace:
         """The trace on a branch of its own, which may be new or have grown."""
         an_instance("on(branch)", branch, Branch, "trace.branches['main']")
-        return Trace(branch, self.branches, self.memo, self._acts)
+        return Trace(branch, self.branches, self.memo)
 
     def put(self, at: int, entry: Input) -> Trace:
         """The trace with an input at a moment: on this branch at its frontier, on another one before it.
@@ -278,9 +267,7 @@ class Trace:
         branch = self.branch if at == self.last else self._forked(at, self.free_name())
         moments = branch.moments.take(at).append(replace(moment, run=run))
         given = Entry(settled, at, self._after(at), moment.run)
-        branch = replace(branch, moments=moments, inputs=branch.inputs.append(given))
-        put_here = (*self._acts.get(id(moment.run), ()), _Act(len(branch.inputs) - 1, given))
-        return Trace(branch, self.branches, self.memo, self._acts.insert(id(moment.run), put_here))
+        return self.on(replace(branch, moments=moments, inputs=branch.inputs.append(given)))
 
     def recorded_since(self, at: int) -> int:
         """How many events were recorded since a moment in the very store that it has: none is taken back.
@@ -331,7 +318,7 @@ class Trace:
             for each in self.branches.values()
             if each is not branch
         }
-        return self._without_acts(branch, left)._with(left, self.branch.name)
+        return self._with(left, self.branch.name)
 
     def free_name(self, wanted: str = "") -> str:
         """A name that no branch has: what is wanted, with a number if it is taken; else as in "branch 2"."""
@@ -380,17 +367,7 @@ class Trace:
 
     def _with(self, branches: Mapping[str, Branch], current: str) -> Trace:
         branch = branches[current]
-        return Trace(branch, BranchMap(branches, branch), self.memo, self._acts)
-
-    def _without_acts(self, removed: Branch, left: Mapping[str, Branch]) -> Trace:
-        """The trace without the inputs that only a removed branch had."""
-        acts, shared = self._acts, 0
-        for each in left.values():
-            shared = shared_length(removed.inputs, each.inputs, shared)
-        for entry in removed.inputs.iterate(shared):
-            others = tuple([act for act in acts.get(id(entry.before), ()) if act.entry is not entry])
-            acts = acts.insert(id(entry.before), others) if others else acts.discard(id(entry.before))
-        return Trace(self.branch, self.branches, self.memo, acts)
+        return Trace(branch, BranchMap(branches, branch), self.memo)
 
     def _after(self, at: int) -> AfterStep | None:
         step, start = self[at].step, self.index.command_start(at)
@@ -404,15 +381,16 @@ class Trace:
 
     def _that_did(self, given: Input, at: int, run: Run) -> Branch | None:
         """The branch that began at a moment of this one with the same input, and no other one there."""
-        for number, entry in self._acts.get(id(run), ()):
-            if entry.at != at or not _is_same_input(entry.input, given):
-                continue
-            following = number + 1
-            for branch in self.branches.values():
-                inputs = branch.inputs
-                is_there = number < len(inputs) and inputs[number] is entry
-                if is_there and (following == len(inputs) or inputs[following].at != at):
-                    return branch
+        for branch in self.branches.values():
+            count = bisect_right(branch.inputs, at, key=_at)
+            last = branch.inputs[count - 1] if count else None
+            if (
+                last is not None
+                and last.before is run
+                and last.at == at
+                and _is_same_input(last.input, given)
+            ):
+                return branch
         return None
 
     def _inputs_at(self, at: int) -> int:
@@ -440,14 +418,10 @@ def _at(entry: Entry) -> int:
     return entry.at
 
 
-def shared_length(
-    one: Sequence[T], other: Sequence[T], least: int = 0, is_same: Callable[[T, T], bool] = is_
-) -> int:
-    """How many items two branches share from their beginning, by halving; ``least`` if no more than that."""
+def shared_length(one: Sequence[T], other: Sequence[T], is_same: Callable[[T, T], bool] = is_) -> int:
+    """How many items two branches share from their beginning, by halving."""
     numbers = range(min(len(one), len(other)))
-    if least >= len(numbers) or not is_same(one[least], other[least]):
-        return least
-    return bisect_left(numbers, True, least, key=lambda number: not is_same(one[number], other[number]))
+    return bisect_left(numbers, True, key=lambda number: not is_same(one[number], other[number]))
 
 
 def _is_same_input(one: Input, other: Input) -> bool:
