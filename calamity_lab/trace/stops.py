@@ -36,7 +36,7 @@ from calamity_lab.text import plural
 from calamity_lab.trace.differences import differences
 from calamity_lab.trace.index import Kind as LaneKind
 from calamity_lab.trace.trace import Moment, Trace
-from calamity_lab.trace.watches import Asked, Changed, Watch, states_of
+from calamity_lab.trace.watches import Asked, Changed, Watch, WatchList, code_of, states_of
 
 Condition = Callable[[Moment], bool]
 
@@ -307,20 +307,15 @@ def _is_projected(name: str, trace: Trace, moment: Moment) -> bool:
     return any(change.identity.stream_id == name for change in changes)
 
 
-class Stops:
-    """The breakpoints, watches and invariants of a stepper. They are the same for all its branches.
-
-    ``here`` is the trace and the cursor, ``changed`` is called after each change, ``read`` reads the value
-    at a path in a state. With ``checked`` it is noticed if a function changes what it is given.
-    """
+class Stops(WatchList):
+    """The breakpoints, watches and invariants of a stepper; ``read`` reads the value at a path in a state."""
 
     def __init__(
         self, here: Callable[[], tuple[Trace, int]], changed: Callable[[], object], *, checked: bool
     ) -> None:
-        self.here, self.changed, self.checked = here, changed, checked
+        super().__init__(here, changed, checked=checked)
         self.read: Read = lambda state, path: getattr(state, path, None)
         self.breakpoints: tuple[Breakpoint, ...] = ()
-        self.watches: dict[str, Watch] = {}
         self._made = 0
 
     def why(self, trace: Trace, moment: Moment) -> str:
@@ -353,9 +348,9 @@ class Stops:
         hits = a_whole_number("break_on(hits)", hits, low=1)
         if when is not None:
             a_function("break_on(when)", when, "when=lambda moment: moment.step.command.amount > 100")
-        codes = [_code(each) for each in (function, when) if each is not None]
+        codes = [code_of(each) for each in (function, when) if each is not None]
         for each in self.breakpoints:
-            if (each.target, each.hits, [_code(f.fn) for f in each.functions]) == (target, hits, codes):
+            if (each.target, each.hits, [code_of(f.fn) for f in each.functions]) == (target, hits, codes):
                 each.is_on = True
                 return each
         self._made += 1
@@ -368,53 +363,6 @@ class Stops:
         """Take breakpoints away."""
         self.breakpoints = tuple(each for each in self.breakpoints if each not in points)
         self.changed()
-
-    def watch(self, call: str, name: str, fn: Callable[[Any], Any], *, must_hold: bool) -> Watch:
-        """A new watch or invariant; the same function again, as when a cell is run again, renews it."""
-        name = _a_name(f"{call}(name)", name)
-        a_function(f"{call}(fn)", fn, f"lab.{call}({name!r}, lambda stack: len(stack.aggregates))")
-        known = self.watches.get(name)
-        if known is not None and known.must_hold == must_hold and _code(known.fn) == _code(fn):
-            known.ask(fn)
-            known.is_on = True
-            return known
-        self._refuse_taken(name)
-        self.watches[name] = made = Watch(self, name, fn, must_hold=must_hold)
-        self.changed()
-        return made
-
-    def rename(self, watch: Watch, name: str) -> None:
-        """Give a watch another name, in its place."""
-        name = _a_name("rename(name)", name)
-        if name != watch.name:
-            self._refuse_taken(name)
-        self.watches = {name if each is watch else old: each for old, each in self.watches.items()}
-        self.changed()
-
-    def unwatch(self, *watches: Watch) -> None:
-        """Take watches away."""
-        self.watches = {name: each for name, each in self.watches.items() if each not in watches}
-        self.changed()
-
-    def _refuse_taken(self, name: str) -> None:
-        known = self.watches.get(name)
-        if known is not None:
-            raise InvalidValue(
-                f"the name {name!r} is taken by {'an' if known.must_hold else 'a'} {known.kind}; choose "
-                f"another name, or remove the other one first: lab.watches.remove({name!r})"
-            )
-
-
-def _a_name(asked: str, given: Any) -> str:
-    name = a_text(asked, given, "'total'").strip()
-    if not name or len(name) > 100 or name == "moment":
-        raise wrong(asked, given, "a text of 1 to 100 characters other than 'moment', as in 'total'")
-    return name
-
-
-def _code(function: Callable[..., object]) -> Any:
-    """The code of a function, which is equal when its cell is run again; else the function itself."""
-    return getattr(function, "__code__", function)
 
 
 def target_of(what: Any, trace: Trace) -> tuple[Target, Any]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from calamity_lab.errors import InvalidValue
-from calamity_lab.kernel.arguments import a_bool, words_of
+from calamity_lab.kernel.arguments import a_bool, a_function, a_text, words_of, wrong
 from calamity_lab.kernel.memo import Slot
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Step
@@ -47,27 +47,13 @@ class Value(NamedTuple):
 _VALUES = Slot[Value](most=1 << 17)
 
 
-class Owner(Protocol):
-    """What a watch belongs to."""
-
-    checked: bool
-    here: Callable[[], tuple[Trace, int]]
-    changed: Callable[[], object]
-
-    def rename(self, watch: Watch, name: str) -> None:
-        """Give a watch another name, if no other one has it."""
-
-    def unwatch(self, *watches: Watch) -> None:
-        """Take watches away."""
-
-
 class Watch:
     """A value of each moment, ``fn(stack)``; with ``must_hold`` an invariant, at which `resume` stops.
 
     `value` is the value at the cursor. `is_on` switches the watch off and on again.
     """
 
-    def __init__(self, owner: Owner, name: str, fn: Callable[[Stack], Any], *, must_hold: bool) -> None:
+    def __init__(self, owner: WatchList, name: str, fn: Callable[[Stack], Any], *, must_hold: bool) -> None:
         self._owner, self._name, self._asked, self.must_hold = owner, name, Asked(fn), must_hold
         self._is_on = True
         self.stopped = 0
@@ -153,6 +139,67 @@ class Watch:
     def __repr__(self) -> str:
         off = "" if self.is_on else ", switched off"
         return f"{self.kind} {self.name!r}: {self.value if self.is_on else 'no value'}{off}"
+
+
+class WatchList:
+    """The watches and invariants of a stepper. They are the same for all its branches.
+
+    ``here`` is the trace and the cursor, ``changed`` is called after each change. With ``checked`` it is
+    noticed if a function changes what it is given.
+    """
+
+    def __init__(
+        self, here: Callable[[], tuple[Trace, int]], changed: Callable[[], object], *, checked: bool
+    ) -> None:
+        self.here, self.changed, self.checked = here, changed, checked
+        self.watches: dict[str, Watch] = {}
+
+    def watch(self, call: str, name: str, fn: Callable[[Any], Any], *, must_hold: bool) -> Watch:
+        """A new watch or invariant; the same function again, as when a cell is run again, renews it."""
+        name = _a_name(f"{call}(name)", name)
+        a_function(f"{call}(fn)", fn, f"lab.{call}({name!r}, lambda stack: len(stack.aggregates))")
+        known = self.watches.get(name)
+        if known is not None and known.must_hold == must_hold and code_of(known.fn) == code_of(fn):
+            known.ask(fn)
+            known.is_on = True
+            return known
+        self._refuse_taken(name)
+        self.watches[name] = made = Watch(self, name, fn, must_hold=must_hold)
+        self.changed()
+        return made
+
+    def rename(self, watch: Watch, name: str) -> None:
+        """Give a watch another name, in its place."""
+        name = _a_name("rename(name)", name)
+        if name != watch.name:
+            self._refuse_taken(name)
+        self.watches = {name if each is watch else old: each for old, each in self.watches.items()}
+        self.changed()
+
+    def unwatch(self, *watches: Watch) -> None:
+        """Take watches away."""
+        self.watches = {name: each for name, each in self.watches.items() if each not in watches}
+        self.changed()
+
+    def _refuse_taken(self, name: str) -> None:
+        known = self.watches.get(name)
+        if known is not None:
+            raise InvalidValue(
+                f"the name {name!r} is taken by {'an' if known.must_hold else 'a'} {known.kind}; choose "
+                f"another name, or remove the other one first: lab.watches.remove({name!r})"
+            )
+
+
+def _a_name(asked: str, given: Any) -> str:
+    name = a_text(asked, given, "'total'").strip()
+    if not name or len(name) > 100 or name == "moment":
+        raise wrong(asked, given, "a text of 1 to 100 characters other than 'moment', as in 'total'")
+    return name
+
+
+def code_of(function: Callable[..., object]) -> Any:
+    """The code of a function, which is equal when its cell is run again; else the function itself."""
+    return getattr(function, "__code__", function)
 
 
 @dataclass(frozen=True)
