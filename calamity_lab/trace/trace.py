@@ -105,14 +105,17 @@ class Branch:
         is_first = bool(self.inputs) and self.inputs[0].at == 0
         return self.inputs[0].before if is_first else self.moments[0].run
 
+    def moment_at(self, at: int, inputs: int) -> Moment:
+        """A moment as it was after so many inputs: each input changes the run at its moment."""
+        is_last = inputs == len(self.inputs) or self.inputs[inputs].at != at
+        return self.moments[at] if is_last else replace(self.moments[at], run=self.inputs[inputs].before)
+
     def upto(self, at: int, inputs: int) -> Branch:
         """The branch as it was at a moment, after so many inputs."""
-        there, run = self.moments[at], self.moments[at].run
-        if inputs < len(self.inputs) and self.inputs[inputs].at == at:
-            run = self.inputs[inputs].before
+        there = self.moment_at(at, inputs)
         moments = self.moments.take(at + 1)
-        if run is not there.run:
-            moments = self.moments.take(at).append(replace(there, run=run))
+        if there is not self.moments[at]:
+            moments = self.moments.take(at).append(there)
         return replace(self, moments=moments, inputs=self.inputs.take(inputs), index=self.index_at(at))
 
     def index_at(self, moment: int) -> Index:
@@ -258,7 +261,7 @@ class Trace:
         The other branch is a new one, or the one that began here with the same input.
         """
         at = a_whole_number("put(at)", at, high=self.last)
-        moment = self[at] if at == self.last else self.branch.upto(at, self._inputs_at(at)).moments[at]
+        moment = self[at] if at == self.last else self.branch.moment_at(at, self._inputs_at(at))
         if not has(entry, "put"):
             raise wrong("put(entry)", entry, "an input, as in Submitted((command,))")
         settled, run = entry.put(moment.run)
