@@ -22,10 +22,13 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.kernel.schema import field_names
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Appended, AtProcessManager, Elapsed, Executed, Step
-from calamity_lab.trace.projections import STRIDE, Projections
+from calamity_lab.trace.projections import Projections
 
 BLOCK = 32
 """The fields that were touched are kept for so many changes of a lane at once."""
+
+KEPT_EVERY = 32
+"""The index is kept at every moment that is a multiple of this, so that a fork adds few steps again."""
 
 Kind = Literal["aggregate", "process manager", "projection"]
 
@@ -66,18 +69,6 @@ class DeadlineEnd(NamedTuple):
 _StepAt = Callable[[int], Step | None]
 
 
-class _ByName(NamedTuple):
-    """The mappings of an index."""
-
-    lane_numbers: HashTrieMap[str, int]
-    reactions: HashTrieMap[str, PersistentVector[int]]
-    decided: HashTrieMap[str, PersistentVector[int]]
-    cascades: HashTrieMap[str, PersistentVector[int]]
-    met: HashTrieMap[str, int]
-    touched: HashTrieMap[str, PersistentVector[TouchedFields | None]]
-    ended: HashTrieMap[str, DeadlineEnd]
-
-
 class Index(NamedTuple):
     """Moments by what happened at them, each sequence in order of the trace.
 
@@ -90,7 +81,7 @@ class Index(NamedTuple):
     rejected a command, decided nothing, or was ignored. ``touched`` says for each lane, and for every
     `BLOCK` changes of it, which fields they touched: None where that is not known. ``ended`` says by the id
     of its command what became of each of the ``deadlines``. ``projections`` are folded from the events.
-    ``earlier`` are the mappings at every moment that is a multiple of `STRIDE`.
+    ``earlier`` are the indices at every moment that is a multiple of `KEPT_EVERY`.
     """
 
     events: PersistentVector[RecordedEvent] = PersistentVector()
@@ -107,7 +98,7 @@ class Index(NamedTuple):
     touched: HashTrieMap[str, PersistentVector[TouchedFields | None]] = HashTrieMap()
     ended: HashTrieMap[str, DeadlineEnd] = HashTrieMap()
     projections: Projections = Projections()
-    earlier: PersistentVector[_ByName] = PersistentVector()
+    earlier: PersistentVector[Index] = PersistentVector()
     injected: PersistentVector[int] = PersistentVector()
     elapsed: PersistentVector[int] = PersistentVector()
     deadlines: PersistentVector[SetDeadline] = PersistentVector()
@@ -125,18 +116,18 @@ class Index(NamedTuple):
         index = index._setting(0, stack.deadlines)
         projections = Projections.of(types, index.lane_numbers)
         index = index._begin_projections(projections) if projections.types else index
-        return index._keep_mappings()
+        return index._kept()
 
     def add(self, step: Step, step_at: _StepAt) -> Index:
         """The index with a further step; ``step_at`` gives the step of each moment up to this one."""
         index = self._added(step, step_at)
         if step.deadlines or step.taken_off or isinstance(step, Elapsed):
             index = index._setting(step.index, step.deadlines, step)
-        return index if step.index % STRIDE else index._keep_mappings()
+        return index if step.index % KEPT_EVERY else index._kept()
 
-    def _keep_mappings(self) -> Index:
-        now = _ByName(*(getattr(self, name) for name in _ByName._fields))
-        return self._replace(earlier=self.earlier.append(now))
+    def _kept(self) -> Index:
+        """The index, which keeps itself as it is now."""
+        return self._replace(earlier=self.earlier.append(self._replace(earlier=PersistentVector())))
 
     def _added(self, step: Step, step_at: _StepAt) -> Index:
         at = step.index
@@ -166,59 +157,28 @@ class Index(NamedTuple):
         if first <= self.last_position + 1:
             return self
         there = event_store.stream(ALL, start_version=self.last_position + 1)
-        others = list(takewhile(lambda event: event.position < first, there))
+        return self._with_others(list(takewhile(lambda event: event.position < first, there)), step.index)
+
+    def _with_others(self, others: Sequence[RecordedEvent], at: int) -> Index:
         index = self
         for event in others:
-            index = index._lane(Identity.parse(event.stream_id), step.index, kind="aggregate")
-        return index._known(others, step.index)
+            index = index._lane(Identity.parse(event.stream_id), at, kind="aggregate")
+        return index._known(others, at)
 
     def upto(self, moment: int, step_at: _StepAt) -> Index:
         """The index as it was at that moment; ``step_at`` gives the step of each moment."""
-        count = self.events_at(moment)
-        lanes = self.lanes.take(self.lanes_at(moment))
-        nearest = moment // STRIDE
-        steps = map(step_at, range(nearest * STRIDE + 1, moment + 1))
-        mappings = self._cut(self.earlier[nearest], filter(None, steps), moment, lanes)
-        for change in self.projections.between(nearest * STRIDE, moment):
-            name, touched = change.identity.stream_id, mappings.touched
-            mappings = mappings._replace(touched=_with_blocks(touched, self.touched, name, change.version))
-        return Index(
-            self.events.take(count),
-            self.event_moments.take(count),
-            _cut(self.dispatched, moment),
-            _cut(self.completed, moment),
-            _cut(self.rejections, moment),
-            lanes,
-            *mappings,
-            self.projections.upto(count),
-            self.earlier.take(nearest + 1),
-            _cut(self.injected, moment),
-            _cut(self.elapsed, moment),
-            self.deadlines.take(self.deadlines_at(moment)),
-        )
-
-    def _cut(
-        self, before: _ByName, steps: Iterable[Step], moment: int, lanes: PersistentVector[Lane]
-    ) -> _ByName:
-        """The mappings at a moment, from those at a moment before and the steps between."""
-        lane_numbers, reactions, decided, cascades, met, touched, ended = before
-        for number in range(len(lane_numbers), len(lanes)):
-            lane_numbers = lane_numbers.insert(lanes[number].identity.stream_id, number)
-        between = list(steps)
-        for correlation_id in {step.pending.correlation_id for step in between}:
-            cascades = _with_cut(cascades, self.cascades, correlation_id, moment)
-        for name in {step.subject.stream_id for step in between if step.subject is not None}:
-            reactions = _with_cut(reactions, self.reactions, name, moment)
-            decided = _with_cut(decided, self.decided, name, moment)
-            if self.met.get(name, moment + 1) <= moment:
-                met = met.insert(name, self.met[name])
-            count = len(reactions.get(name) or decided.get(name) or ())
-            touched = _with_blocks(touched, self.touched, name, count)
-        known = self.deadlines_at(between[0].index - 1) if between else 0
-        for step in between:
-            set_here = [SetDeadline(step.index, each) for each in step.deadlines]
-            ended, known = _with_ends(ended, known, set_here, step), known + len(set_here)
-        return _ByName(lane_numbers, reactions, decided, cascades, met, touched, ended)
+        nearest = moment // KEPT_EVERY
+        kept = self.earlier[nearest]
+        # What projections made of the events is known, so the model is not asked again.
+        projections = kept.projections._replace(later=self.projections)
+        index = kept._replace(earlier=self.earlier.take(nearest + 1), projections=projections)
+        for step in filter(None, map(step_at, range(nearest * KEPT_EVERY + 1, moment + 1))):
+            known = len(index.events)
+            if step.recorded and self.events_at(step.index) > known + len(step.recorded):
+                others = self.events[known : self.events_at(step.index) - len(step.recorded)]
+                index = index._with_others(others, step.index)
+            index = index.add(step, step_at)
+        return index._replace(projections=self.projections.upto(self.events_at(moment)))
 
     @property
     def last_position(self) -> int:
@@ -351,32 +311,6 @@ class Index(NamedTuple):
 def stream_ids(store: Any) -> list[str]:
     """The stream ids of a store, in order; none if the store cannot be iterated."""
     return sorted(store) if hasattr(store, "__iter__") else []
-
-
-def _cut(moments: PersistentVector[int], upto: int) -> PersistentVector[int]:
-    return moments.take(bisect_right(moments, upto))
-
-
-def _with_cut(
-    mapping: HashTrieMap[str, PersistentVector[int]],
-    later: HashTrieMap[str, PersistentVector[int]],
-    name: str,
-    upto: int,
-) -> HashTrieMap[str, PersistentVector[int]]:
-    """A mapping with the moments of a name as they were, from a later one."""
-    all_moments = later.get(name)
-    moments = None if all_moments is None else _cut(all_moments, upto)
-    return mapping.insert(name, moments) if moments else mapping
-
-
-def _with_blocks(
-    mapping: HashTrieMap[str, PersistentVector[TouchedFields | None]],
-    later: HashTrieMap[str, PersistentVector[TouchedFields | None]],
-    name: str,
-    count: int,
-) -> HashTrieMap[str, PersistentVector[TouchedFields | None]]:
-    """A mapping with the blocks of a lane as they were after so many changes, from a later one."""
-    return mapping if count < BLOCK else mapping.insert(name, later[name].take(count // BLOCK))
 
 
 def _with_ends(

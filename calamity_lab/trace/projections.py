@@ -22,7 +22,7 @@ from calamity_lab.kernel.recorded import RecordedEvent
 from calamity_lab.trace.differences import differences
 
 STRIDE = 64
-"""Mappings are kept after so many changes, or moments, so that a fork need not cut all of them."""
+"""Histories are kept after so many changes, so that a fork need not cut all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class Projections(NamedTuple):
     ``changes`` are all changes in order, ``histories`` those of each instance by stream id, and ``broken``
     those at which an instance broke; one that broke before any event did at event 0. ``earlier`` are the
     histories after every `STRIDE` changes: going back starts from the nearest, whatever their number.
+    ``later`` are those of a trace that went on from here, where this is an earlier moment of the trace.
     """
 
     types: tuple[type, ...] = ()
@@ -73,6 +74,7 @@ class Projections(NamedTuple):
     earlier: PersistentVector[HashTrieMap[str, PersistentVector[ProjectionChange]]] = PersistentVector(
         [HashTrieMap()]
     )
+    later: Projections | None = None
 
     @classmethod
     def of(cls, types: Iterable[type], streams: Iterable[str] = ()) -> Projections:
@@ -100,6 +102,8 @@ class Projections(NamedTuple):
 
     def fold(self, recorded: Iterable[RecordedEvent], moment: int) -> Projections:
         """The projections after further events, which came to be known at that moment."""
+        if self.later is not None:
+            return self.later.upto(len(self.states) - 1 + len(list(recorded)))._replace(later=self.later)
         now, states = self.states[-1], list[PersistentMap[Any]]()
         changes, histories, earlier = list[ProjectionChange](), self.histories, self.earlier
         for event in recorded:

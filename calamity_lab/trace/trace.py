@@ -384,15 +384,14 @@ class Trace:
 
     def _that_did(self, given: Input, at: int, run: Run) -> Branch | None:
         """The branch that began at a moment of this one with the same input, and no other one there."""
+        count = self._inputs_at(at)
         for branch in self.branches.values():
-            count = bisect_right(branch.inputs, at, key=_at)
-            last = branch.inputs[count - 1] if count else None
+            inputs = branch.inputs
             if (
-                last is not None
-                and last.before is run
-                and last.at == at
-                and _is_same_input(last.input, given)
-            ):
+                len(inputs) > count
+                and inputs[count].before is run
+                and _is_same_input(inputs[count].input, given)
+            ) and (len(inputs) == count + 1 or inputs[count + 1].at != at):
                 return branch
         return None
 
