@@ -344,6 +344,7 @@ def test_a_sweep_finds_the_smallest_model_that_fails() -> None:
     assert [each.verdict for _, each in sweep] == ["holds", "broken", "broken"]
     assert sweep.smallest is sweep[1][1]
     assert list(sweep.to_pandas()["states"]) == [3, 13, 84]
+    assert (sweep.to_csv() or "").startswith("count,verdict,states,")
 
 
 def test_states_and_choices_leave_as_a_table_and_as_a_graph() -> None:
