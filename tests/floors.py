@@ -50,7 +50,7 @@ PURE = "errors kernel"
 # From the ground up. A floor that is not here does not exist: a new one gets its row first.
 HOUSE: Mapping[str, Floor] = {
     "errors": floor(),
-    "kernel": floor("errors", libraries="rpds", without=EFFECTS),
+    "kernel": floor("errors", libraries="msgspec rpds", without=EFFECTS),
     "text": floor(PURE),
     "model": floor(f"{PURE} text", without=EFFECTS),
     "stores": floor(

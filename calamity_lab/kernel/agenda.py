@@ -7,16 +7,18 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple, overload
 
+from msgspec import structs
 from rpds import List, Queue
 
 from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange, repr_of
 from calamity_lab.kernel.arguments import are_equal, is_a, span
 from calamity_lab.kernel.clocks_and_ids import derived_ids
+from calamity_lab.kernel.frozen import ComparedInPart
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 
 
-class Pending(NamedTuple):
+class Pending(ComparedInPart, frozen=True, eq=False, gc=False):
     """A command that waits for its turn: its ids, and what caused it.
 
     ``cause`` is the event that made a process manager send it, ``sender`` that instance; both are None
@@ -38,6 +40,8 @@ class Pending(NamedTuple):
     due_at: datetime | None = None
     deadline: str | None = None
 
+    aside = frozenset({"parent", "once"})
+
     @property
     def causation_id(self) -> str | None:
         """The id of the event that caused the command; None for a submitted one."""
@@ -57,7 +61,8 @@ class Pending(NamedTuple):
 
     def __reduce__(self) -> Any:
         # One by one: a chain of causes may be longer than pickle can nest.
-        return _chained, ([(*pending[:7], *pending[8:]) for pending in self.chain()][::-1],)
+        chain = [structs.asdict(structs.replace(pending, parent=None)) for pending in self.chain()]
+        return _chained, (chain[::-1],)
 
     def __repr__(self) -> str:
         if self.due_at is not None:
@@ -67,21 +72,15 @@ class Pending(NamedTuple):
         origin = "submitted" if self.sender is None else f"sent by {self.sender}"
         return f"Pending({repr_of(self.command)}, {origin}, depth {self.depth})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pending) and self[:7] == other[:7] and self[9:] == other[9:]
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
     def __hash__(self) -> int:
         return hash(self.command_id)
 
 
-def _chained(chain: list[tuple[Any, ...]]) -> Pending | None:
+def _chained(chain: list[dict[str, Any]]) -> Pending | None:
     """The last command of a chain of causes, from the fields of each, the first cause first."""
     parent: Pending | None = None
-    for fields in chain:
-        parent = Pending._make((*fields[:7], parent, *fields[7:]))
+    for known in chain:
+        parent = Pending(**{**known, "parent": parent})
     return parent
 
 

@@ -16,6 +16,8 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, overload
 
+from msgspec import structs
+
 from calamity_lab.errors import InvalidValue, ModelError, OutOfRange, repr_of
 from calamity_lab.kernel.agenda import Agenda, Pending, caused
 from calamity_lab.kernel.arguments import a_list, is_a, span, wrong
@@ -331,7 +333,7 @@ def answers(
         elif isinstance(later, After | At):
             name = deadline_name(later)
             due_at = _due_at(later, since, sender)
-            made = each._replace(command=later.command, depth=0, due_at=due_at, deadline=name)
+            made = structs.replace(each, command=later.command, depth=0, due_at=due_at, deadline=name)
             changes = changes.then(Changes((made,), (TakenOff(sender.stream_id, name),)))
         else:
             commands.append(each)

@@ -17,7 +17,7 @@ from calamity_lab.kernel.agenda import Pending
 from calamity_lab.kernel.clocks_and_ids import draw, read
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import begun, states_after, what_it_takes
-from calamity_lab.kernel.identity import Identity, stored_name
+from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore
 from calamity_lab.kernel.progress import (
     Appending,
@@ -33,7 +33,6 @@ from calamity_lab.kernel.recorded import (
     Metadata,
     ProposedEvent,
     RecordedEvent,
-    make_recorded,
     of_event,
 )
 from calamity_lab.kernel.second_arguments import (
@@ -43,7 +42,7 @@ from calamity_lab.kernel.second_arguments import (
     takes_context_or_record,
     takes_record,
 )
-from calamity_lab.kernel.stack import Stack, changed, with_decision
+from calamity_lab.kernel.stack import Stack, changed
 from calamity_lab.kernel.steps import (
     Appended,
     Conflicted,
@@ -154,7 +153,8 @@ def _execute(run: Run, pending: Pending, identity: Identity, attempt: int, befor
 
 def append(run: Run, progress: Appending) -> tuple[Step, Run]:
     """Record the events at the end of the aggregate's stream, if nobody else came first."""
-    pending, identity, _, events, aggregates, version, basis = progress
+    pending, identity, events = progress.pending, progress.identity, progress.events
+    aggregates, version, basis = progress.aggregates, progress.version, progress.basis
     stack = outbox.prepared(run.stack)
     now, clock = read(stack.clock)
     now = now if basis is None else basis.now
@@ -176,14 +176,22 @@ def append(run: Run, progress: Appending) -> tuple[Step, Run]:
         aggregates.forget(identity)  # one that lives outside has applied what is not recorded
         raise
     if basis is not None and takes_record(identity.type):
-        return _record_taken_in(run, stack, progress, recorded, (event_store, clock, ids))
+        stack = changed(stack, event_store=event_store, clock=clock, ids=ids)
+        return _record_taken_in(run, stack, progress, recorded)
     versions = stack.aggregate_versions.increment_version(identity, len(events))
-    stack = with_decision(stack, aggregates, versions, event_store, clock, ids)
+    stack = changed(
+        stack,
+        aggregates=aggregates,
+        aggregate_versions=versions,
+        event_store=event_store,
+        clock=clock,
+        ids=ids,
+    )
     return _appended(run, stack, progress, recorded)
 
 
 def _record_taken_in(
-    run: Run, stack: Stack, progress: Appending, recorded: tuple[RecordedEvent, ...], sources: tuple[Any, ...]
+    run: Run, stack: Stack, progress: Appending, recorded: tuple[RecordedEvent, ...]
 ) -> tuple[Step, Run]:
     """The step after an append to an aggregate that took its events in as decided, and now as recorded."""
     identity, aggregates, basis = progress.identity, progress.aggregates, progress.basis
@@ -192,12 +200,13 @@ def _record_taken_in(
     if aggregates.__class__ is InMemoryAggregateStore:
         aggregates = aggregates.insert(identity.stream_id, states[-1])
     else:
-        stream = sources[0].stream(identity.stream_id)
+        stream = stack.event_store.stream(identity.stream_id)
         aggregates = aggregates.forget(identity).apply(identity, what_it_takes(identity.type, stream))
     versions = stack.aggregate_versions
     count = recorded[-1].stream_version - versions.get(identity.stream_id, 0)
     versions = versions.increment_version(identity, count)
-    return _appended(run, with_decision(stack, aggregates, versions, *sources), progress, recorded, states)
+    stack = changed(stack, aggregates=aggregates, aggregate_versions=versions)
+    return _appended(run, stack, progress, recorded, states)
 
 
 def _appended(
@@ -280,7 +289,9 @@ def _record(
     store, stream_id, expected = stack.event_store, identity.stream_id, version or NO_STREAM
     if store.__class__ is not InMemoryEventStore and outbox.is_durable(store):
         settles = pending if outbox.settles(stack, pending) else None
-        passed = outbox.uninterested(stack, _as_proposed(proposals, stream_id, version))
+        # Their positions, which only the store knows, are 0.
+        expected_events = [each.recorded(stream_id, version + n, 0) for n, each in enumerate(proposals, 1)]
+        passed = outbox.uninterested(stack, expected_events)
         written: tuple[tuple[RecordedEvent, ...], Any] = store.record(
             stream_id, proposals, expected, settles=settles, passed=passed
         )
@@ -290,16 +301,6 @@ def _record(
         return recorded
     store = store.append(stream_id, proposals, expected_version=expected)
     return tuple(islice(store.stream(stream_id, start_version=version + 1), len(proposals))), store
-
-
-def _as_proposed(proposals: list[ProposedEvent], stream_id: str, version: int) -> list[RecordedEvent]:
-    """The events as they will be recorded; their positions, which only the store knows, are 0."""
-    return [
-        make_recorded(
-            event, stored_name(type(event)), event_id, stream_id, version + n, 0, correlation_id, *others
-        )
-        for n, (event, event_id, correlation_id, *others) in enumerate(proposals, 1)
-    ]
 
 
 def _records(store: Any) -> bool:
@@ -322,9 +323,8 @@ def _recorded_before(stack: Stack, progress: Appending, version: int) -> tuple[R
 
 def _conflict(run: Run, progress: Appending, conflict: WrongExpectedVersion) -> tuple[Step, Run]:
     """Another writer came first: the aggregate is rebuilt, and asked again."""
-    pending, identity, attempt, aggregates = *progress[:3], progress.aggregates
-    stack = _forgetting(run, aggregates, identity).stack
-    attempt += 1
+    pending, identity, attempt = progress.pending, progress.identity, progress.attempt + 1
+    stack = _forgetting(run, progress.aggregates, identity).stack
     again = Populating(pending, identity, attempt)
     if attempt > stack.conflict_limit:
         upto_there = Run(stack, run.agenda, again, run.length)

@@ -12,7 +12,7 @@ from rpds import HashTrieMap, List
 from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion, repr_of
 from calamity_lab.kernel.arguments import a_function, a_list, a_mapping, a_whole_number, is_a, words_of, wrong
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
-from calamity_lab.kernel.identity import Identity, stored_name
+from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import (
     ALL,
@@ -27,7 +27,7 @@ from calamity_lab.kernel.protocols import (
     StreamId,
     Subscriber,
 )
-from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent, make_recorded
+from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEvent
 
 _NO_STREAM: List[RecordedEvent] = List()
 
@@ -140,12 +140,9 @@ class InMemoryEventStore:
             return (), self
         log, recorded = self._log, []
         position = len(log)
-        for event, id_, correlation_id, causation_id, at, metadata in proposals:
+        for proposal in proposals:
             version, position = version + 1, position + 1
-            entry: RecordedEvent = make_recorded(
-                event, stored_name(type(event)), id_, stream_id, version, position, correlation_id,
-                causation_id, at, metadata,
-            )  # fmt: skip
+            entry = proposal.recorded(stream_id, version, position)
             log, stream = log.append(entry), stream.push_front(entry)
             recorded.append(entry)
         store = self._with(log, self._streams.insert(stream_id, stream))

@@ -25,6 +25,8 @@ from inspect import signature
 from itertools import takewhile
 from typing import Any, NamedTuple, Self, cast
 
+from msgspec import structs
+
 from calamity_lab.errors import (
     InvalidValue,
     ModelError,
@@ -469,7 +471,7 @@ def with_senders(stack: Stack, commands: Iterable[Pending]) -> list[Pending]:
     return [
         each
         if each.sender is None
-        else each._replace(sender=identity_in(known[each.sender.category], each.sender.stream_id))
+        else structs.replace(each, sender=identity_in(known[each.sender.category], each.sender.stream_id))
         for each in commands
     ]
 
@@ -896,8 +898,8 @@ def _answers(recorded: RecordedEvent, sender: Identity, commands: tuple[Any, ...
     """What an instance answers to an event of a command that is not in progress here."""
     origin, cause = recorded.event_id, cause_of(recorded, depth)
     sent, changes = answers(cause, origin, recorded, sender, commands, recorded.recorded_at)
-    made = tuple([each._replace(parent=None) for each in changes.set])
-    return Answers(tuple([each._replace(parent=None) for each in sent]), changes._replace(set=made))
+    made = tuple([structs.replace(each, parent=None) for each in changes.set])
+    return Answers(tuple([structs.replace(each, parent=None) for each in sent]), changes._replace(set=made))
 
 
 def cause_of(recorded: RecordedEvent, depth: int = 0) -> Pending:

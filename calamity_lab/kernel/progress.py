@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
+from msgspec import structs
+
 from calamity_lab.errors import InvalidValue, repr_of
 from calamity_lab.kernel.agenda import Agenda, Failure, Pending
 from calamity_lab.kernel.arguments import a_list, a_text, an_instance, is_a, wrong
 from calamity_lab.kernel.clocks_and_ids import derived_ids, draw
 from calamity_lab.kernel.deadlines import NO_CHANGES, Changes
 from calamity_lab.kernel.folding import Verb
+from calamity_lab.kernel.frozen import FrozenValue
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.outbox import Outcome, settled
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent, of_submitted
@@ -54,7 +57,7 @@ class Basis(NamedTuple):
     before: Any
 
 
-class Appending(NamedTuple):
+class Appending(FrozenValue, frozen=True, gc=False):
     """In progress: decided events are to be recorded; ``aggregates`` is the store with them applied.
 
     ``version`` is the one that they were decided on. It is kept from then on: a version store that lives
@@ -241,7 +244,7 @@ class Run(NamedTuple):
         check_run("replace_failed()", self)
         pending = _set_aside(failure)
         fresh = derived_ids(pending.command_id, "replacement", 1)[0]
-        instead = pending._replace(command=command, command_id=fresh)
+        instead = structs.replace(pending, command=command, command_id=fresh)
         return self._settle(failure, Outcome("replaced", f"by {type(command).__name__}"), (instead,))
 
     def drop_failed(self, failure: Failure, reason: str) -> Run:

@@ -26,7 +26,7 @@ from calamity_lab.kernel.messages import Interest, Start
 from calamity_lab.kernel.progress import Handling, InstanceReaction, Reacting, Run
 from calamity_lab.kernel.protocols import ALL, BACKWARDS
 from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent
-from calamity_lab.kernel.stack import Stack, changed, moved, with_delivered, with_reaction
+from calamity_lab.kernel.stack import Stack, changed, moved
 from calamity_lab.kernel.steps import (
     Answered,
     Appended,
@@ -106,7 +106,7 @@ def _hand_on(
                 interests = ask.interested(types[m], event.event, event)
                 if not interests:
                     continue
-                stack, count = catch_up(with_delivered(stack, tuple(delivered)), m, position - 1)
+                stack, count = catch_up(changed(stack, delivered_upto=tuple(delivered)), m, position - 1)
                 delivered[m] = position - 1
                 if count:
                     there = Handling(pending, recorded, n, m)
@@ -121,7 +121,7 @@ def _hand_on(
         at_manager = 0
     upto = tuple(delivered)
     if upto != stack.delivered_upto:
-        stack = with_delivered(stack, upto)
+        stack = changed(stack, delivered_upto=upto)
     index = length + 1
     return Completed(index, pending), Run(stack, agenda, None, index)
 
@@ -162,7 +162,7 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
     interests = ask.interested(manager, event.event, event)
     is_next = delivered[m] == position - 1
     if not interests:  # the append moved the mark, unless the type is behind for other reasons
-        return with_delivered(stack, moved(delivered, m, position)) if is_next else stack
+        return changed(stack, delivered_upto=moved(delivered, m, position)) if is_next else stack
     first = identify(manager, interests[0].id)
     if not is_next:
         return _catch_up(run, there, first, position - 1)
@@ -386,7 +386,12 @@ def _react(
         versions = versions.increment_version(identity, 1)
     if verb is Verb.STOPPED and stack.rejections:
         stack = changed(stack, rejections=stack.rejections.discard(identity.stream_id))
-    stack = with_reaction(stack, process_managers, versions, delivered)
+    stack = changed(
+        stack,
+        process_managers=process_managers,
+        process_manager_versions=versions,
+        delivered_upto=delivered,
+    )
     index, trigger = run.length + 1, reacting.trigger
     if changes is NO_CHANGES:
         step = _KINDS[verb](index, reacting.pending, identity, trigger, before, after, commands)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from calamity_lab.errors import InvalidValue, Rejected
 from calamity_lab.kernel.arguments import a_mapping, a_text
-from calamity_lab.kernel.frozen import frozen, maker
+from calamity_lab.kernel.frozen import FrozenValue
+from calamity_lab.kernel.identity import stored_name
 
 
 class Metadata(dict[str, Any]):
@@ -86,9 +86,16 @@ class ProposedEvent(NamedTuple):
     recorded_at: datetime
     metadata: Mapping[str, Any]
 
+    def recorded(self, stream_id: str, version: int, position: int) -> RecordedEvent:
+        """The event as it is recorded there."""
+        event, event_id, correlation_id, causation_id, at, metadata = self
+        name = stored_name(type(event))
+        return RecordedEvent(
+            event, name, event_id, stream_id, version, position, correlation_id, causation_id, at, metadata
+        )
 
-@frozen
-class RecordedEvent:
+
+class RecordedEvent(FrozenValue, frozen=True, gc=False):
     """An event as an event store keeps it.
 
     ``stream_version`` counts from 1 within the stream, ``position`` from 1 over all streams.
@@ -105,7 +112,7 @@ class RecordedEvent:
     correlation_id: str
     causation_id: str | None
     recorded_at: datetime
-    metadata: Mapping[str, Any] = field(default_factory=Metadata)
+    metadata: Mapping[str, Any] = NO_METADATA
 
 
 class KeptRejection(NamedTuple):
@@ -122,7 +129,3 @@ class KeptRejection(NamedTuple):
     command_id: str
     rejected: Rejected
     cause: RecordedEvent | None
-
-
-# The quick way to a RecordedEvent, from all its fields in order: an event store makes one for each event.
-make_recorded = maker(RecordedEvent)

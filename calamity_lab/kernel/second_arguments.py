@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from datetime import datetime
 from functools import partialmethod, singledispatchmethod
 from typing import Any, NamedTuple
 
+from msgspec import field
+
 from calamity_lab.errors import ModelError
 from calamity_lab.kernel.clocks_and_ids import derived_id
-from calamity_lab.kernel.frozen import frozen
+from calamity_lab.kernel.frozen import ComparedInPart
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent, of_event
 
 
-@frozen
-class Context:
+class Context(ComparedInPart, frozen=True, eq=False):
     """What ``execute(self, command, context)`` may know of the command that it decides.
 
     ``now`` is the time of the stack's clock, in UTC; the events are recorded with this time. ``metadata``
@@ -40,7 +40,9 @@ class Context:
     metadata: Mapping[str, Any] = NO_METADATA
     sender: str | None = None
     version: int = 0
-    _drawn: list[int] = field(default_factory=lambda: [0], repr=False, compare=False)
+    _drawn: list[int] = field(default_factory=lambda: [0])
+
+    aside = hidden = frozenset({"_drawn"})
 
     def new_id(self) -> str:
         """A fresh id. The n-th id of a command is the same whenever the command is decided again."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
+
+from msgspec import StructMeta, field, structs
 
 from calamity_lab.errors import InvalidModel, InvalidValue, Rejected, repr_of
 from calamity_lab.kernel import ask
@@ -22,7 +23,7 @@ from calamity_lab.kernel.arguments import (
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, system_clock
 from calamity_lab.kernel.deadlines import NO_DEADLINES, Deadlines
 from calamity_lab.kernel.event_store import InMemoryEventStore
-from calamity_lab.kernel.frozen import changer, repr_of_fields
+from calamity_lab.kernel.frozen import ComparedInPart
 from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.in_memory_stores import (
     InMemoryAggregateStore,
@@ -35,8 +36,16 @@ from calamity_lab.kernel.recorded import RecordedEvent
 _MANAGER_MEMBERS = ("interested", "new", "apply", "handle")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Stack:
+class _Checking(StructMeta):
+    """The metaclass of `Stack`: it checks what a call of the class is given."""
+
+    def __call__(self, **given: Any) -> Any:
+        refuse_unknown("Stack", given, self.__struct_fields__)
+        stack = super().__call__(**given)
+        return changed(stack, **_checked_fields(stack))
+
+
+class Stack(ComparedInPart, frozen=True, eq=False, kw_only=True, metaclass=_Checking):
     """Aggregates, process managers, their versions and the event store: everything there is, frozen.
 
     Stores may be given as plain dicts by stream id: ``Stack(aggregates={"BankAccount-1": account})``;
@@ -55,7 +64,7 @@ class Stack:
     aggregate_versions: Any = field(default_factory=dict)
     process_manager_versions: Any = field(default_factory=dict)
     process_manager_types: tuple[type, ...] = ()
-    process_managers_begin: Mapping[Any, Any] = field(default_factory=dict, repr=False)
+    process_managers_begin: Mapping[Any, Any] = field(default_factory=dict)
     event_store: Any = field(default_factory=InMemoryEventStore)
     deadlines: Any = NO_DEADLINES
     clock: Clock | Callable[[], datetime] = system_clock
@@ -63,80 +72,60 @@ class Stack:
     cascade_limit: int = 500
     conflict_limit: int = 10
     # Up to which position each of `delivered_types` was handed the events that interest it.
-    delivered_upto: tuple[int, ...] = field(default=(), repr=False, compare=False)
-    delivered_types: tuple[type, ...] = field(default=(), repr=False, compare=False)
+    delivered_upto: tuple[int, ...] = ()
+    delivered_types: tuple[type, ...] = ()
     # The event store in which these types have their marks.
-    prepared: Any = field(default=None, repr=False, compare=False)
+    prepared: Any = None
     # The rejections that changed running instances, by stream id, where the event store does not keep them;
     # and which of those that it keeps are known, by the stored name of the process manager.
-    rejections: PersistentMap[Any] = field(default_factory=PersistentMap, repr=False, compare=False)
-    known_rejections: PersistentMap[Any] = field(default_factory=PersistentMap, repr=False, compare=False)
+    rejections: PersistentMap[Any] = field(default_factory=PersistentMap)
+    known_rejections: PersistentMap[Any] = field(default_factory=PersistentMap)
     # What commands came to that are carried out once, by command id, where the event store does not keep it.
-    outcomes: PersistentMap[Any] = field(default_factory=PersistentMap, repr=False, compare=False)
+    outcomes: PersistentMap[Any] = field(default_factory=PersistentMap)
 
-    def __new__(cls, **given: Any) -> Self:
-        refuse_unknown("Stack", given, cls.__slots__)
-        return object.__new__(cls)
-
-    __repr__ = repr_of_fields
-
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "aggregates", _store(self.aggregates, InMemoryAggregateStore, "dispatch"))
-        put(
-            self,
-            "process_managers",
-            _store(self.process_managers, InMemoryProcessManagerStore, "handle_event"),
-        )
-        for name in ("aggregate_versions", "process_manager_versions"):
-            put(self, name, _store(getattr(self, name), InMemoryVersionStore, "increment_version"))
-        if type(self.deadlines) is not Deadlines:
-            put(self, "deadlines", Deadlines(self.deadlines))
-        types = process_manager_types(self.process_manager_types)
-        put(self, "process_managers_begin", _beginnings(self.process_managers_begin))
-        if types != self.delivered_types:
-            put(self, "prepared", None)
-        marks = _marks(self.delivered_types, self.delivered_upto)
-        put(self, "process_manager_types", types)
-        put(self, "delivered_upto", tuple(marks.get(stored_name(cls), 0) for cls in types))
-        put(self, "delivered_types", types)
-        check_sources("Stack", self.clock, self.ids)
-        for name in ("cascade_limit", "conflict_limit"):
-            put(self, name, a_whole_number(f"Stack({name})", getattr(self, name)))
-        store = _event_store(self.event_store, self.clock, self.ids)
-        if store is not self.event_store:
-            put(self, "clock", store.clock)
-            put(self, "ids", store.ids)
-            store = InMemoryEventStore.of(
-                store
-            )  # with sources of its own, or its ids would be the stack's again
-        put(self, "event_store", store)
-        register_streams(store, types)
-        _check_rejections(types, store, self.process_managers)
+    # How far the stack has come is no part of what it is.
+    aside = frozenset(
+        ("delivered_upto", "delivered_types", "prepared", "rejections", "known_rejections", "outcomes")
+    )
+    hidden = aside | {"process_managers_begin"}
+    __hash__ = None  # type: ignore[assignment]
 
 
-_changed = changer(Stack)
+# The stack with some fields replaced, unchecked: the kernel's quick way from one stack to the next.
+changed: Callable[..., Stack] = structs.replace
 
 
-# What a decision and what a reaction change of a stack, in that order: the two changes there are most often.
-with_decision: Callable[..., Stack] = changer(
-    Stack, "aggregates", "aggregate_versions", "event_store", "clock", "ids"
-)
-with_reaction: Callable[..., Stack] = changer(
-    Stack, "process_managers", "process_manager_versions", "delivered_upto"
-)
-with_delivered: Callable[..., Stack] = changer(Stack, "delivered_upto")
+def _checked_fields(stack: Stack) -> dict[str, Any]:
+    """The fields of a new stack as it keeps them, after a check of what it was given."""
+    types = process_manager_types(stack.process_manager_types)
+    marks = _marks(stack.delivered_types, stack.delivered_upto)
+    checked = {
+        "aggregates": _store(stack.aggregates, InMemoryAggregateStore, "dispatch"),
+        "process_managers": _store(stack.process_managers, InMemoryProcessManagerStore, "handle_event"),
+        "process_managers_begin": _beginnings(stack.process_managers_begin),
+        "deadlines": stack.deadlines if type(stack.deadlines) is Deadlines else Deadlines(stack.deadlines),
+        "process_manager_types": types,
+        "delivered_types": types,
+        "delivered_upto": tuple([marks.get(stored_name(cls), 0) for cls in types]),
+        "prepared": stack.prepared if types == stack.delivered_types else None,
+    }
+    for name in ("aggregate_versions", "process_manager_versions"):
+        checked[name] = _store(getattr(stack, name), InMemoryVersionStore, "increment_version")
+    for name in ("cascade_limit", "conflict_limit"):
+        checked[name] = a_whole_number(f"Stack({name})", getattr(stack, name))
+    check_sources("Stack", stack.clock, stack.ids)
+    store = _event_store(stack.event_store, stack.clock, stack.ids)
+    if store is not stack.event_store:
+        checked |= {"clock": store.clock, "ids": store.ids}
+        store = InMemoryEventStore.of(store)  # with sources of its own, or its ids would be the stack's again
+    register_streams(store, types)
+    _check_rejections(types, store, checked["process_managers"])
+    return {**checked, "event_store": store}
 
 
 def moved(delivered: tuple[int, ...], index: int, position: int) -> tuple[int, ...]:
     """How far the process managers of a stack were handed events, with one of them at a position."""
     return (*delivered[:index], position, *delivered[index + 1 :])
-
-
-def changed(stack: Stack, **fields: Any) -> Stack:
-    """The stack with some fields replaced, unchecked: the kernel's quick way from one stack to the next."""
-    new: Stack = _changed(stack, fields)
-    return new
 
 
 def process_manager_types(types: Iterable[type]) -> tuple[type, ...]:
@@ -224,14 +213,16 @@ def _check_categories(given: Mapping[Any, Any], store: Mapping[str, Any]) -> Non
 def _beginnings(given: Any) -> dict[str, Any]:
     """Where process managers begin, by stored name, after a check."""
     if not isinstance(given, Mapping):
-        raise InvalidValue(f'process_managers_begin={given!r}: give a dict, as in {{"Greeter": "now"}}')
+        raise InvalidValue(
+            f'process_managers_begin={repr_of(given)}: give a dict, as in {{"Greeter": "now"}}'
+        )
     beginnings = {}
     for name, where in given.items():
         is_position = isinstance(where, int) and not isinstance(where, bool) and where >= 0
         if not (isinstance(name, (str, type)) and (is_position or where in ("now", "elsewhere"))):
             raise InvalidValue(
-                f'process_managers_begin has {name!r}: {where!r}. Give "now", a position from 0 on (0 is the '
-                'start of the history), or "elsewhere", as in {"Greeter": "now"}'
+                f'process_managers_begin has {repr_of(name)}: {repr_of(where)}. Give "now", a position '
+                'from 0 on (0 is the start of the history), or "elsewhere", as in {"Greeter": "now"}'
             )
         beginnings[name if isinstance(name, str) else stored_name(name)] = where
     return beginnings

@@ -18,21 +18,19 @@ Ask for the class (``isinstance(step, Executed)``) only where a view shows what 
 
 from __future__ import annotations
 
-from dataclasses import field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from calamity_lab.errors import Rejected
 from calamity_lab.kernel.agenda import Failure, Pending
-from calamity_lab.kernel.frozen import frozen
+from calamity_lab.kernel.frozen import FrozenValue
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import RecordedEvent
 
 Tone = Literal["neutral", "accepted", "rejected", "conflict", "reaction", "injected", "time"]
 
 
-@frozen
-class Step:
+class Step(FrozenValue, frozen=True):
     """A step of a run: the smallest change that `advance` makes, as a fact.
 
     ``index`` counts the steps of a run from 1; ``pending`` is the command that the step belongs to.
@@ -141,8 +139,7 @@ class Step:
         return None if self.rejected is None else self.rejected.reason
 
 
-@frozen
-class AtAggregate(Step):
+class AtAggregate(Step, frozen=True):
     """A step that concerns the command's aggregate."""
 
     identity: Identity
@@ -153,16 +150,14 @@ class AtAggregate(Step):
         return self.identity
 
 
-@frozen
-class Dispatched(AtAggregate):
+class Dispatched(AtAggregate, frozen=True, gc=False):
     """The command was taken from the agenda, and its aggregate is known."""
 
     verb = "dispatched"
     begins = True
 
 
-@frozen
-class Populated(AtAggregate):
+class Populated(AtAggregate, frozen=True, gc=False):
     """The aggregate was caught up with ``count`` events of its stream."""
 
     count: int
@@ -170,13 +165,12 @@ class Populated(AtAggregate):
     verb = "caught up"
 
 
-@frozen
-class Executed(AtAggregate):
+class Executed(AtAggregate, frozen=True, gc=False):
     """The aggregate decided ``events``; ``states`` holds its state after each, ``before`` the one it had."""
 
     events: tuple[Any, ...]
     states: tuple[Any, ...]
-    before: Any = field()
+    before: Any
 
     tone = "accepted"
     verb = "accepted"
@@ -193,26 +187,24 @@ class Executed(AtAggregate):
         return tuple([stored_name(type(event)) for event in self.events])
 
 
-@frozen
-class Refused(AtAggregate):
+class Refused(AtAggregate, frozen=True):
     """The aggregate rejected the command; nothing was appended and nothing changed."""
 
-    rejected: Rejected = field()
+    rejected: Rejected
 
     tone = "rejected"
     verb = "rejected"
     decides = True
 
 
-@frozen
-class Appended(AtAggregate):
+class Appended(AtAggregate, frozen=True, gc=False):
     """The events were recorded at the end of the aggregate's stream.
 
     ``states`` are the aggregate's after each, where its ``apply`` takes the record, which it has in full only
     now; else they are those of `Executed`.
     """
 
-    recorded: tuple[RecordedEvent, ...] = field()
+    recorded: tuple[RecordedEvent, ...]
     states: tuple[Any, ...] = ()
 
     tone = "accepted"
@@ -229,8 +221,7 @@ class Appended(AtAggregate):
         return tuple([event.event_type for event in self.recorded])
 
 
-@frozen
-class Conflicted(AtAggregate):
+class Conflicted(AtAggregate, frozen=True):
     """Another writer came first: the stream was at ``actual``. The aggregate is rebuilt, and asked again."""
 
     expected: Any
@@ -241,8 +232,7 @@ class Conflicted(AtAggregate):
     verb = "tried again"
 
 
-@frozen
-class AtProcessManager(Step):
+class AtProcessManager(Step, frozen=True):
     """What a process manager instance made of an event, or of a rejection.
 
     ``trigger`` is the recorded event or the `Rejected`; ``before`` and ``after`` are the instance's states
@@ -252,9 +242,9 @@ class AtProcessManager(Step):
     """
 
     identity: Identity
-    trigger: RecordedEvent | Rejected = field()
-    before: Any = field()
-    after: Any = field()
+    trigger: RecordedEvent | Rejected
+    before: Any
+    after: Any
     commands: tuple[Pending, ...] = ()
     deadlines: tuple[Pending, ...] = ()
     taken_off: tuple[Pending, ...] = ()
@@ -274,8 +264,7 @@ class AtProcessManager(Step):
         return (self.trigger.event_type,) if isinstance(self.trigger, RecordedEvent) else ()
 
 
-@frozen
-class CaughtUp(Step):
+class CaughtUp(Step, frozen=True):
     """A process manager type got the events that it had missed, before it gets the next one.
 
     ``count`` is how many of them its instances took in, ``position`` up to where it knows the history now.
@@ -301,44 +290,38 @@ class CaughtUp(Step):
         return self.identity
 
 
-@frozen
-class Started(AtProcessManager):
+class Started(AtProcessManager, frozen=True, gc=False):
     """The event started the instance."""
 
     verb = "started"
 
 
-@frozen
-class Continued(AtProcessManager):
+class Continued(AtProcessManager, frozen=True):
     """The event (or the rejection of a command that it had sent) continued the instance."""
 
     verb = "continued"
 
 
-@frozen
-class Stopped(AtProcessManager):
+class Stopped(AtProcessManager, frozen=True, gc=False):
     """The event ended the instance."""
 
     verb = "stopped"
 
 
-@frozen
-class Answered(AtProcessManager):
+class Answered(AtProcessManager, frozen=True, gc=False):
     """A policy answered the event. It keeps nothing, so that there is no instance before or after."""
 
     verb = "answered"
 
 
-@frozen
-class Ignored(AtProcessManager):
+class Ignored(AtProcessManager, frozen=True):
     """The instance that the event continues or stops is not there; nothing happened."""
 
     tone = "neutral"
     verb = "ignored"
 
 
-@frozen
-class Settled(Step):
+class Settled(Step, frozen=True):
     """The command was settled before, here or by another process: it is not carried out again.
 
     ``outcome`` says what it came to.
@@ -356,8 +339,7 @@ class Settled(Step):
         return rejected
 
 
-@frozen
-class Failed(Step):
+class Failed(Step, frozen=True):
     """A callback raised. The command stays in the outbox, and the run goes on without it.
 
     ``failure`` has the error. Where a process manager raised, it gets the event again later.
@@ -374,8 +356,7 @@ class Failed(Step):
         return self.failure.pending is not None
 
 
-@frozen
-class Injected(Step):
+class Injected(Step, frozen=True):
     """A fault was carried out that a person had armed: ``fault``, with its id.
 
     ``identity`` is the aggregate that it concerns, or the process manager instance whose command is lost.
@@ -413,8 +394,7 @@ class Injected(Step):
         return tuple([event.event_type for event in self.recorded])
 
 
-@frozen
-class Elapsed(Step):
+class Elapsed(Step, frozen=True):
     """Time passed, because somebody asked for it: from ``since`` to ``now``.
 
     ``commands`` are the deadlines that are due by then; they are on the agenda. The step belongs to no
@@ -431,8 +411,7 @@ class Elapsed(Step):
     ends = True
 
 
-@frozen
-class Completed(Step):
+class Completed(Step, frozen=True, gc=False):
     """The command is done; what it caused is on the agenda."""
 
     verb = "completed"

@@ -250,7 +250,7 @@ def _clock(stack: Stack) -> Any:
 
 def _asked(memo: Memo, stack: Stack, pending: Pending, identity: Identity) -> Preview:
     """The preview that the kernel gives by advancing the scratch stack until the aggregate has decided."""
-    run, step = Run(stack, Agenda([pending._replace(command=_copied(memo, identity, pending.command))])), None
+    run, step = Run(stack, Agenda([replace(pending, command=_copied(memo, identity, pending.command))])), None
     watched = (identity.type, type(pending.command))
     is_trusted = memo.recall(_PURE, *watched) and not memo.recall(_SHARED, identity.type)
     while step is None or not step.decides:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from inspect import signature
 from itertools import chain, dropwhile, takewhile
@@ -45,7 +46,6 @@ from calamity_lab.kernel.event_store import (
     refuse_name,
 )
 from calamity_lab.kernel.folding import Verb
-from calamity_lab.kernel.identity import stored_name
 from calamity_lab.kernel.outbox import (
     ACCEPTED,
     CANCELLED,
@@ -76,7 +76,6 @@ from calamity_lab.kernel.recorded import (
     KeptRejection,
     ProposedEvent,
     RecordedEvent,
-    make_recorded,
 )
 from calamity_lab.text import plural
 
@@ -188,12 +187,10 @@ class OverlayEventStore:
         check_expected(stream_id, expected_version, version)
         if not proposals:
             return (), self
-        position, recorded = self.version(ALL), []
-        for n, (event, event_id, *known) in enumerate(proposals, 1):
-            name = stored_name(type(event))
-            recorded.append(
-                make_recorded(event, name, event_id, stream_id, version + n, position + n, *known)
-            )
+        position = self.version(ALL)
+        recorded = [
+            each.recorded(stream_id, version + n, position + n) for n, each in enumerate(proposals, 1)
+        ]
         store = self._copy()
         store._own = self._own.extend(recorded)
         own = self._streams.get(stream_id, _NOTHING).extend(recorded)
@@ -521,7 +518,7 @@ class DurableOverlayEventStore(OverlayEventStore, DurableEventStore):
         for pending, outcome in along.settled:
             store = store._with_outcome(pending, outcome, settled)
         sent = [
-            pending._replace(cause=None if cause is None else events[resolved(cause, head)])
+            replace(pending, cause=None if cause is None else events[resolved(cause, head)])
             for pending, cause, _ in along.sent
         ]
         store = store._with_rejections(along, head, {each.command_id: each for each in sent})

@@ -139,7 +139,8 @@ class Renewed:
         try:
             for each in list(pending.chain())[::-1]:
                 cause, sender = each.cause, each.sender
-                made = each._replace(
+                made = replace(
+                    each,
                     command=self.command(each.command) if each is pending else self.value(each.command),
                     cause=None if cause is None else replace(cause, event=self.value(cause.event)),
                     sender=None if sender is None else self._identity(sender),

@@ -148,7 +148,7 @@ class _Waiting:
         assert first is not None, "deadlines are set"
         for _ in range(WAITS):
             name = f"new-{next(self._names)}"
-            deadlines = deadlines.set(first._replace(sender=Identity(Holding, name), command_id=name))
+            deadlines = deadlines.set(replace(first, sender=Identity(Holding, name), command_id=name))
         self._run = self._run._replace(stack=replace(stack, deadlines=deadlines))
 
 

@@ -115,7 +115,7 @@ def test_an_owed_command_has_the_id_and_the_causes_that_it_had() -> None:
         if run.agenda and run.agenda.pending[0].sender is not None
     )
     (found,) = restarted(store, BANK).agenda.pending
-    assert found._replace(parent=None) == lost._replace(parent=None)
+    assert replace(found, parent=None) == replace(lost, parent=None)
     assert found.causation_id == list(store)[1].event_id
     assert found.sender.type is Transfer
 

@@ -269,7 +269,7 @@ def test_of_two_deadlines_of_one_name_that_are_set_at_once_one_stays(postgres_ur
         dispatch(process(one), HoldSeat("A1"))
         reminder, expiry = recover(process(one)).stack.deadlines
         off = [TakenOff("Holding-A1", "again")]
-        sent = [[reminder._replace(command_id=f"again {n}", deadline="again")] for n in range(2)]
+        sent = [[replace(reminder, command_id=f"again {n}", deadline="again")] for n in range(2)]
         connection.execute("SELECT 1 FROM outbox, process_managers FOR UPDATE")
         # Both have begun before either is done.
         done = [threads.submit(one.settle, reminder, rejection(Rejected("gone")), sent[0], taken_off=off)]

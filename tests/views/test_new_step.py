@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from calamity_lab.examples import bank
-from calamity_lab.kernel.frozen import frozen
 from calamity_lab.kernel.steps import AtAggregate
 from calamity_lab.model import Model
 from calamity_lab.trace.selection import Selection
@@ -22,8 +21,7 @@ from calamity_lab.views.tables import step_row, steps
 from tests.views.traces import story_of
 
 
-@frozen
-class Audited(AtAggregate):
+class Audited(AtAggregate, frozen=True):
     """The aggregate was looked at by an auditor."""
 
     tone = "conflict"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from threading import Lock
@@ -160,9 +161,8 @@ class StackInActor:
         run = begin(self._stack, command)
         if submission.command_id is None:
             submission.command_id = run.agenda.pending[0].command_id
-        pending = run.agenda.pending[0]._replace(
-            command_id=submission.command_id, correlation_id=submission.command_id
-        )
+        command_id = submission.command_id
+        pending = replace(run.agenda.pending[0], command_id=command_id, correlation_id=command_id)
         return Run(run.stack, Agenda([pending], self._failed)).retry()
 
     def _already_recorded(self, command: Any, submission: Submission) -> tuple[RecordedEvent, ...]:

@@ -30,7 +30,7 @@ from calamity_lab.errors import (
 from calamity_lab.kernel.folding import Verb
 from calamity_lab.kernel.identity import Identity, identify
 from calamity_lab.kernel.messages import After, At, Cancel
-from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent, make_recorded
+from calamity_lab.kernel.recorded import KeptRejection, RecordedEvent
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.stores.actors.protocol import Behind, CatchUpResult, Decided, ReactResult, Read
 from calamity_lab.stores.actors.stack_actor import DispatchResult, StackInActor, Submission
@@ -199,8 +199,8 @@ class WireCodec:
     ) -> RecordedEvent:
         *ids, at = causes
         when, known = datetime.fromisoformat(at), self._serializer.decode_metadata(metadata)
-        recorded: RecordedEvent = make_recorded(self._value(event), *names, *numbers, *ids, when, known)
-        return recorded
+        parts = [self._value(event), *names, *numbers, *ids, when, known]
+        return RecordedEvent(*parts)
 
     def _of_error(self, error: CalamityError) -> list[Any]:
         if isinstance(error, ModelError):

@@ -14,7 +14,7 @@ from calamity_lab.errors import CalamityError, InvalidValue, SerializationError,
 from calamity_lab.kernel.arguments import a_mapping, a_text, is_a, wrong
 from calamity_lab.kernel.deadlines import TakenOff
 from calamity_lab.kernel.outbox import Move
-from calamity_lab.kernel.recorded import NO_METADATA, Metadata, ProposedEvent, RecordedEvent, make_recorded
+from calamity_lab.kernel.recorded import NO_METADATA, Metadata, ProposedEvent, RecordedEvent
 from calamity_lab.stores.serializer.names import UnreadableEvent
 from calamity_lab.stores.serializer.serializer import Serializer
 
@@ -523,7 +523,7 @@ class RowCodec:
                 raise SerializationError(mistyped(COLUMNS, row))
             known = self.serializer.decode_metadata(metadata)
             event = self.serializer.decode(event_type, type_version, payload)
-            recorded: RecordedEvent = make_recorded(
+            recorded = RecordedEvent(
                 event, event_type, event_id, stream_id, version, position, correlation_id, causation_id,
                 as_utc(at), known,
             )  # fmt: skip
@@ -567,12 +567,11 @@ def _unreadable(row: Sequence[Any], error: Exception) -> RecordedEvent:
         at = _NO_TIME
     version = found["stream_version"]
     event = UnreadableEvent(str(error), texts)
-    recorded: RecordedEvent = make_recorded(
+    return RecordedEvent(
         event, texts["event_type"], texts["event_id"], texts["stream_id"],
         version if type(version) is int else 0, found["position"], texts["correlation_id"],
         None if found["causation_id"] is None else texts["causation_id"], at, NO_METADATA,
     )  # fmt: skip
-    return recorded
 
 
 def recorded_from(
@@ -580,7 +579,7 @@ def recorded_from(
 ) -> tuple[RecordedEvent, ...]:
     """The events of an append that found those heads; they equal those that a read finds."""
     return tuple([
-        make_recorded(
+        RecordedEvent(
             event, entry.event_type, entry.event_id, entry.stream_id,
             heads.versions[entry.stream_id] + entry.offset, position,
             entry.correlation_id, entry.causation_id, recorded_at, metadata,

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 
-from calamity_lab.errors import CalamityError, ModelError, StoreError, StoreUnavailable
+from calamity_lab.errors import CalamityError, ModelError, StoreError, StoreUnavailable, repr_of
 from calamity_lab.kernel.event_store import Closable, raised
 from calamity_lab.kernel.protocols import ALL, Category, StreamId, Subscriber
 from calamity_lab.kernel.recorded import RecordedEvent
@@ -147,7 +147,7 @@ class Subscription(Closable):
             if self._caught_up
             else "behind"
         )
-        return f"Subscription({self._name}, position={self.position}, {state})"
+        return f"Subscription({self._name}, position={repr_of(self.position)}, {state})"
 
     @property
     def _is_inherited(self) -> bool:
