@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import accumulate, islice, takewhile
 from typing import Any
 
+from msgspec import structs
+
 from calamity_lab.errors import (
     AlreadySettled,
     Rejected,
@@ -344,7 +346,7 @@ def _forgetting(run: Run, aggregates: Any, identity: Identity) -> Run:
         aggregates=aggregates.forget(identity),
         aggregate_versions=versions.increment_version(identity, -versions.get(identity.stream_id, 0)),
     )
-    return run._replace(stack=stack)
+    return structs.replace(run, stack=stack)
 
 
 def settled_before(run: Run, pending: Pending, outcome: outbox.Outcome) -> tuple[Step, Run]:

@@ -18,6 +18,8 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any, NamedTuple, Self, cast
 
+from msgspec import structs
+
 from calamity_lab.errors import InvalidValue, OutOfRange, repr_of
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Agenda, Pending
@@ -129,7 +131,9 @@ class ConcurrentWriter(Fault):
         latest = islice(store.stream(self.stream_id, direction=BACKWARDS), count)
         after = changed(stack, event_store=store, clock=clock, ids=ids)
         identity = getattr(run.progress, "identity", None)
-        return _injected(run._replace(stack=after), armed, identity=identity, recorded=tuple(latest)[::-1])
+        return _injected(
+            structs.replace(run, stack=after), armed, identity=identity, recorded=tuple(latest)[::-1]
+        )
 
     def __repr__(self) -> str:
         return (
@@ -170,7 +174,7 @@ class Redeliver(Fault):
         """Hand the event on again, from the first process manager on."""
         event: RecordedEvent = self.event
         step, after = _injected(run, armed, identity=Identity.parse(event.stream_id))
-        return step, after._replace(progress=Handling(step.pending, (event,), 0, 0))
+        return step, structs.replace(after, progress=Handling(step.pending, (event,), 0, 0))
 
     def _refuse(self, run: Run) -> None:
         """Raise where the event is not there, or the store keeps marks, which let none be handed on twice."""
@@ -238,7 +242,7 @@ class Lose(Fault):
         """Take the command off the agenda."""
         lost = self._entry(run.agenda)
         assert lost is not None, "the fault fits"
-        rest = run._replace(agenda=run.agenda.drop(lost))
+        rest = structs.replace(run, agenda=run.agenda.drop(lost))
         return _injected(rest, armed, identity=lost.sender, lost=(lost,))
 
     def _refuse(self, run: Run) -> None:
@@ -292,7 +296,7 @@ class Crash(Fault):
         pending = run.agenda.pending
         kept = outbox.depth_first([each for each in pending if each.sender is not None])
         lost = tuple([each for each in pending if each.sender is None])
-        rest = run._replace(agenda=Agenda(kept, run.agenda.failed))
+        rest = structs.replace(run, agenda=Agenda(kept, run.agenda.failed))
         return _injected(rest, armed, identity=getattr(run.progress, "identity", None), lost=lost)
 
     def _refuse(self, run: Run) -> None:
@@ -326,7 +330,7 @@ class ClockJump(Fault):
     def _happen(self, run: Run, armed: ArmedFault) -> tuple[Step, Run]:
         """Let the clock jump."""
         stack = changed(run.stack, clock=jumped(run.stack.clock, self.by))
-        return _injected(run._replace(stack=stack), armed, identity=_here(run))
+        return _injected(structs.replace(run, stack=stack), armed, identity=_here(run))
 
     def __repr__(self) -> str:
         return f"ClockJump({'-' if self.by < timedelta(0) else ''}{abs(self.by)})"
@@ -347,7 +351,7 @@ def arm(run: Run, fault: Fault, fault_id: str | None = None) -> Run:
         _check_times(run, fault)
     fresh, ids = draw(run.stack.ids, 1)  # drawn in any case, so that later ids stay the same
     stack = run.stack if ids is run.stack.ids else changed(run.stack, ids=ids)
-    return run._replace(stack=stack, faults=(*run.faults, ArmedFault(fault, fault_id or fresh[0])))
+    return structs.replace(run, stack=stack, faults=(*run.faults, ArmedFault(fault, fault_id or fresh[0])))
 
 
 def disarm(run: Run, fault_id: str) -> Run:
@@ -356,7 +360,7 @@ def disarm(run: Run, fault_id: str) -> Run:
     left = tuple([each for each in run.faults if each.fault_id != fault_id])
     if len(left) == len(run.faults):
         raise OutOfRange(f"the fault {repr_of(fault_id)} is not armed; it may have happened. See lab.faults")
-    return run._replace(faults=left)
+    return structs.replace(run, faults=left)
 
 
 def armed_fault(run: Run, which: int | str | Fault) -> ArmedFault:

@@ -42,7 +42,7 @@ class Verb(StrEnum):
     @property
     def changes(self) -> bool:
         """Whether there is, or was, an instance that took the event in."""
-        return self is not Verb.IGNORED and self is not Verb.ANSWERED
+        return self is not _IGNORED and self is not _ANSWERED
 
 
 _STARTED, _CONTINUED, _STOPPED = Verb.STARTED, Verb.CONTINUED, Verb.STOPPED

@@ -143,7 +143,7 @@ Progress = (
 )
 
 
-class Run(NamedTuple):
+class Run(FrozenValue, frozen=True):
     """A stack, the agenda of pending commands, and how far the command in progress has come.
 
     ``length`` is the number of steps so far. ``faults`` are those that wait for the moment where they fit;
@@ -168,11 +168,6 @@ class Run(NamedTuple):
             return False
         return not any(armed.fits(self) for armed in self.faults)
 
-    def __repr__(self) -> str:
-        return (
-            f"Run({', '.join([f'{name}={repr_of(value, None)}' for name, value in self._asdict().items()])})"
-        )
-
     def submit(
         self,
         *commands: Any,
@@ -196,7 +191,7 @@ class Run(NamedTuple):
     ) -> tuple[Sequence[Pending], Run]:
         """The commands as they are pending, with their ids, and the run with them (see `submit`)."""
         check_run("submit()", self)
-        stack, agenda, progress, length, faults, wait = self
+        stack = self.stack
         if type(command_ids) is not tuple or command_ids:
             command_ids = a_list("submit(command_ids)", command_ids, "['c1']", of=str)
             if command_ids and len(command_ids) != len(commands):
@@ -209,17 +204,18 @@ class Run(NamedTuple):
         ]
         if ids is not stack.ids:
             stack = changed(stack, ids=ids)
-        return pending, Run(stack, agenda.submit(pending), progress, length, faults, wait)
+        agenda = self.agenda.submit(pending)
+        return pending, Run(stack, agenda, self.progress, self.length, self.faults, self.wait)
 
     def choose(self, which: int | str | Pending | Any) -> Run:
         """The run in which that pending command comes next: by its index, its id, or the command itself."""
         check_run("choose()", self)
-        return self._replace(agenda=self.agenda.choose(which))
+        return structs.replace(self, agenda=self.agenda.choose(which))
 
     def drop(self, which: int | str | Pending | Any) -> Run:
         """The run without that pending command: by its index, its id, or the command itself."""
         check_run("drop()", self)
-        return self._replace(agenda=self.agenda.drop(which))
+        return structs.replace(self, agenda=self.agenda.drop(which))
 
     @property
     def failed(self) -> tuple[Failure, ...]:
@@ -237,7 +233,7 @@ class Run(NamedTuple):
         agenda = self.agenda
         for each in agenda.failed if failure is None else (failure,):
             agenda = agenda.without(each).submit(() if each.pending is None else (each.pending,))
-        return self._replace(agenda=agenda)
+        return structs.replace(self, agenda=agenda)
 
     def replace_failed(self, failure: Failure, command: Any) -> Run:
         """The run in which another command takes the place of one that was set aside, which is settled."""
@@ -259,7 +255,7 @@ class Run(NamedTuple):
     def _settle(self, failure: Failure, outcome: Outcome, instead: tuple[Pending, ...] = ()) -> Run:
         agenda = self.agenda.without(failure).submit(instead)
         stack = settled(self.stack, _set_aside(failure), outcome, instead)
-        return self._replace(stack=stack, agenda=agenda)
+        return structs.replace(self, stack=stack, agenda=agenda)
 
 
 def _set_aside(failure: Failure) -> Pending:
@@ -277,7 +273,8 @@ def check_run(asked: str, given: Any) -> None:
     """Raise for what is no run, or for a run whose fields are not those of one."""
     if type(given) is not Run:
         an_instance(asked, given, Run, "begin(stack, command)")
-    stack, agenda, progress, _, faults, wait = given
+    stack, agenda, progress = given.stack, given.agenda, given.progress
+    faults, wait = given.faults, given.wait
     if type(stack) is Stack and type(agenda) is Agenda and is_a(progress, *_IN_PROGRESS):
         if type(faults) is not tuple:
             raise wrong("Run(faults)", faults, "arm(run, Crash())")

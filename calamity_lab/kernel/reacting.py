@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from itertools import dropwhile, takewhile
 from typing import Any
 
+from msgspec import structs
+
 from calamity_lab.errors import AlreadySettled, ModelError, SerializationError
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import (
@@ -93,7 +95,7 @@ def _hand_on(
     """Hand the events on, in order, up to the first that a process manager is interested in."""
     if outbox.is_durable(run.stack.event_store):
         return _hand_on_once(run, pending, recorded, at_event, at_manager)
-    stack, agenda, _, length, _, _ = run
+    stack = run.stack
     types, delivered = stack.process_manager_types, list(stack.delivered_upto)
     is_again = type(pending.command) is Redeliver
     for n in range(at_event, len(recorded)):
@@ -122,15 +124,15 @@ def _hand_on(
     upto = tuple(delivered)
     if upto != stack.delivered_upto:
         stack = changed(stack, delivered_upto=upto)
-    index = length + 1
-    return Completed(index, pending), Run(stack, agenda, None, index)
+    index = run.length + 1
+    return Completed(index, pending), Run(stack, run.agenda, None, index)
 
 
 def _hand_on_once(
     run: Run, pending: Pending, recorded: tuple[RecordedEvent, ...], at_event: int, at_manager: int
 ) -> tuple[Step, Run]:
     """The same over a store that keeps marks: each event is handed on once, whoever does it."""
-    stack, agenda, _, length, _, _ = run
+    stack, agenda, length = run.stack, run.agenda, run.length
     types = stack.process_manager_types
     failed = {failure.process_manager for failure in agenda.failed}
     for n in range(at_event, len(recorded)):
@@ -215,11 +217,11 @@ def _catch_up(run: Run, there: Handling, identity: Identity, position: int) -> t
     deadlines, agenda, off, _ = change(stack.deadlines, run.agenda, changes)
     stack, agenda = changed(stack, deadlines=deadlines), agenda.cause(sent)
     if failure is not None:
-        return _set_aside(run._replace(stack=stack, agenda=agenda), there.pending, failure)
+        return _set_aside(structs.replace(run, stack=stack, agenda=agenda), there.pending, failure)
     if not count and not rejections and not sent and changes is NO_CHANGES:
         if stack.delivered_upto[there.manager] >= there.recorded[there.event].position:
             return stack
-        return _hand_to(run._replace(stack=stack), there)
+        return _hand_to(structs.replace(run, stack=stack), there)
     index = run.length + 1
     step = CaughtUp(index, there.pending, identity, count, position, sent, changes.set, off, rejections)
     return step, Run(stack, agenda, there, index)
@@ -318,7 +320,7 @@ def _catch_up_sender(run: Run, decision: Refused, sender: Identity) -> tuple[Ste
     caught_up = outbox.catch_up(run.stack, index, 0)
     stack, count, rejections = caught_up.stack, caught_up.taken, caught_up.rejections
     if not count and not rejections:
-        return None, run._replace(stack=stack)
+        return None, structs.replace(run, stack=stack)
     upto = stack.delivered_upto[index]
     step = CaughtUp(run.length + 1, decision.pending, sender, count, upto, rejections=rejections)
     return step, Run(stack, run.agenda, decision, step.index)

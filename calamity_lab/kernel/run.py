@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from calamity_lab.errors import (
     CalamityError,
     EndlessCascade,
@@ -111,12 +113,12 @@ def _advance_with_faults(run: Run) -> tuple[Step, Run]:
     if armed is not None:
         return armed.happen(run)
     try:
-        step, after = advance(run._replace(faults=()))
+        step, after = advance(structs.replace(run, faults=()))
     except CalamityError as error:
         if error.run is not None:
-            error.run = error.run._replace(faults=run.faults)
+            error.run = structs.replace(error.run, faults=run.faults)
         raise
-    return step, after._replace(faults=tuple([each.after(step) for each in run.faults]))
+    return step, structs.replace(after, faults=tuple([each.after(step) for each in run.faults]))
 
 
 def _set_aside(run: Run, pending: Pending, error: CalamityError) -> tuple[Step, Run]:
@@ -143,7 +145,7 @@ def wait(
     until = time_to_wait_for(run, to)
     fresh, ids = draw(run.stack.ids, 1)  # drawn in any case, so that later ids stay the same
     stack = run.stack if ids is run.stack.ids else changed(run.stack, ids=ids)
-    return run._replace(stack=stack, wait=Wait(until, wait_id or fresh[0], first))
+    return structs.replace(run, stack=stack, wait=Wait(until, wait_id or fresh[0], first))
 
 
 def elapse(run: Run, to: datetime | timedelta | None = None) -> tuple[Elapsed, Run]:
@@ -244,7 +246,9 @@ class Choice(NamedTuple):
             return wait(run, first=self.command_id)
         if not first:
             return run.choose(self.pending)
-        return run._replace(faults=(*first, *[armed for armed in run.faults if armed is not first[0]]))
+        return structs.replace(
+            run, faults=(*first, *[armed for armed in run.faults if armed is not first[0]])
+        )
 
     def __repr__(self) -> str:
         return f"Choice({repr_of(self.command)})"
@@ -336,7 +340,7 @@ class Meeting:
         if following is None or following.due_at > self._now or not self._is_asked:
             self._is_asked = True
             stack = outbox.with_deadlines_due(run.stack, self._now, without=self._met)
-            run, following = run._replace(stack=stack), stack.deadlines.first
+            run, following = structs.replace(run, stack=stack), stack.deadlines.first
             self._known += len(stack.deadlines.due(self._now))
         if following is None or following.due_at > self._now:
             return run

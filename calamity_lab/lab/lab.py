@@ -771,7 +771,7 @@ def _start(
     missing = [cls for cls in model.process_managers if cls not in stack.process_manager_types]
     if missing:
         stack = replace(stack, process_manager_types=(*stack.process_manager_types, *missing))
-    return start._replace(stack=stack) if isinstance(start, Run) else stack
+    return replace(start, stack=stack) if isinstance(start, Run) else stack
 
 
 def _serializer(call: str, given: Any, model: Model) -> Serializer:

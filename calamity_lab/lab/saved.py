@@ -821,7 +821,7 @@ def _with_sources(branch: Branch, inputs: Sequence[Line], records: Sequence[Line
         stack = changed(stack, ids=_series([line for _, line in drawn]))
     if stack is last.run.stack:
         return branch
-    moment = Moment(last.step, last.run._replace(stack=stack), last.decision)
+    moment = Moment(last.step, replace(last.run, stack=stack), last.decision)
     return replace(branch, moments=branch.moments.take(len(branch.moments) - 1).append(moment))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
 from random import Random
@@ -205,7 +205,7 @@ class Explorer:
         self.given = start
         now, _ = read(start.stack.clock)
         stands = TickingClock(now, timedelta(0))
-        self.start = start._replace(stack=changed(start.stack, ids=NumberedIds(), clock=stands), wait=None)
+        self.start = replace(start, stack=changed(start.stack, ids=NumberedIds(), clock=stands), wait=None)
         self._time = time
         self.most_depth, self.strategy = depth, strategy
         self._offer, self._by, self._faults = offer, by, tuple(faults)

@@ -203,7 +203,7 @@ class IdsApart:
     def put(self, run: Run) -> tuple[IdsApart, Run]:
         """The run with that source, where its source of ids can give one."""
         ids = getattr(run.stack.ids, "apart", None)
-        return self, run if ids is None else run._replace(stack=changed(run.stack, ids=ids(self.name)))
+        return self, run if ids is None else replace(run, stack=changed(run.stack, ids=ids(self.name)))
 
     def described(self) -> str:
         """What was begun."""

@@ -71,7 +71,7 @@ class Renewed:
         waiting = [self._pending(each) for each in run.stack.deadlines]
         deadlines = waiting_and_due([each for each in waiting if each is not None], agenda)
         stack = replace(self._stack(run.stack), deadlines=deadlines)
-        return run._replace(stack=stack, agenda=agenda, faults=self.value(run.faults))
+        return replace(run, stack=stack, agenda=agenda, faults=self.value(run.faults))
 
     def _stack(self, stack: Stack) -> Stack:
         store = stack.event_store

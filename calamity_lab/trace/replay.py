@@ -397,7 +397,7 @@ def reload(trace: Trace, model: Model, start: Run | None = None, **sources: Any)
         start = renewed.run(branch.start)
     changes = {name: it for name, it in sources.items() if not are_equal(it, getattr(start.stack, name))}
     if changes:
-        start = start._replace(stack=replace(start.stack, **changes))
+        start = replace(start, stack=replace(start.stack, **changes))
     base = Trace.of(start, model).branch
     if len(trace.branches) == 1 and len(branch.moments) == 1 and not branch.inputs:
         return Replayed(Trace(replace(base, name=branch.name), memo=trace.memo), (), tuple(renewed.unplayed))

@@ -191,7 +191,7 @@ class Trace:
         if is_a(start, Run):
             check_run("Trace.of(start)", start)
         given: Any = start
-        run = given._replace(length=0) if is_a(given, Run) else begin(given)
+        run = replace(given, length=0) if is_a(given, Run) else begin(given)
         model = Model() if model is None else model
         index = Index.of(run.stack, model.projections)
         return cls(Branch(MAIN, PersistentVector([Moment(None, run)]), PersistentVector(), index, model))

@@ -137,7 +137,7 @@ class _Waiting:
         run = self._run
         for _ in range(WAITS):
             _, run = elapse(run)
-            run = run._replace(agenda=run.agenda.take()[1])
+            run = replace(run, agenda=run.agenda.take()[1])
         self._run = run
 
     def sets(self) -> None:
@@ -149,7 +149,7 @@ class _Waiting:
         for _ in range(WAITS):
             name = f"new-{next(self._names)}"
             deadlines = deadlines.set(replace(first, sender=Identity(Holding, name), command_id=name))
-        self._run = self._run._replace(stack=replace(stack, deadlines=deadlines))
+        self._run = replace(self._run, stack=replace(stack, deadlines=deadlines))
 
 
 def _steps() -> Run:

@@ -336,7 +336,7 @@ def test_compensation_is_caused_by_the_event_that_the_manager_had_answered() -> 
     while run.progress is not None or run.length == 0:
         _, run = advance(run)
     poor = replace(run.stack, aggregates={"BankAccount-1": BankAccount("1")})
-    steps, run = finish(run._replace(stack=poor))
+    steps, run = finish(replace(run, stack=poor))
     refused, answered = only(Refused, steps), only(Continued, steps)
     (compensation,) = answered.commands
     assert refused.command == WithdrawFunds("1", 100, "t")
@@ -350,7 +350,7 @@ def test_a_refused_command_that_nobody_compensates_is_a_warning_and_a_step(caplo
     run = begin(stack_of(Transfer, aggregates=two_accounts()), REQUEST)
     while run.progress is not None or run.length == 0:
         _, run = advance(run)
-    run = run._replace(stack=replace(run.stack, aggregates={"BankAccount-1": BankAccount("1")}))
+    run = replace(run, stack=replace(run.stack, aggregates={"BankAccount-1": BankAccount("1")}))
     with caplog.at_level(logging.WARNING, logger="calamity_lab"):
         steps, run = finish(run)
     assert kinds(steps) == ["Dispatched", "Refused", "Completed"]

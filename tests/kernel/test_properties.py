@@ -187,7 +187,7 @@ def test_every_event_is_handed_on_once_however_the_events_came_in(
     _, run = finish(begin(stack, DepositFunds("x", 1)))
     for recorded in written[cut:]:
         store = run.stack.event_store.append(recorded.stream_id, [recorded.event])
-        run = run._replace(stack=replace(run.stack, event_store=store))
+        run = replace(run, stack=replace(run.stack, event_store=store))
         if random.random() < 0.3:
             _, run = finish(run.submit(*random_commands(2, seed=random.randint(0, 99), accounts=2)))
     whole = stack_of(Transfer, event_store=list(run.stack.event_store))

@@ -53,7 +53,7 @@ def test_a_lab_opens_on_a_run_in_the_middle_and_goes_on_to_the_same_end() -> Non
         assert whole(Lanes(Charts().of(lab.trace))).marks
         lab.step_back_over()
         lab.restart()
-        assert lab.run == run._replace(length=0)
+        assert lab.run == replace(run, length=0)
 
 
 def test_the_sources_that_a_lab_is_given_are_those_of_the_run_that_it_goes_on_with() -> None:

@@ -125,7 +125,7 @@ def test_the_start_of_a_run_is_saved_its_states_events_versions_and_pending_comm
         before.step_in()
         run = before.trace[-1].run
     stack = replace(run.stack, aggregates={**run.stack.aggregates, "BankAccount-9": BankAccount("9", 7)})
-    lab = Lab(bank, stack=run._replace(stack=stack))
+    lab = Lab(bank, stack=replace(run, stack=stack))
     lab.send(WithdrawFunds("9", 7))
     lab.resume()
     again = Lab.load(lab.save(path), bank)

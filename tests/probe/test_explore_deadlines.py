@@ -135,7 +135,7 @@ def whole(run: Run) -> tuple[Run, bool]:
 def plainly(run: Run, limit: int, time: str) -> set[Any] | None:
     """The states, found by plain recursion; None where there are more than the limit."""
     stands = TickingClock(START, timedelta(0))
-    run = run._replace(stack=replace(run.stack, clock=stands))
+    run = replace(run, stack=replace(run.stack, clock=stands))
     found, waiting = {key(run)}, [run]
     while waiting:
         here = waiting.pop()

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def solved(stack: Stack) -> bool:
 
 def at_given_times(lab: Lab) -> Run:
     """The run with a clock that ticks: the fault of an event tells when that was recorded."""
-    return lab.moment.run._replace(stack=changed(lab.moment.run.stack, clock=ticking_clock()))
+    return replace(lab.moment.run, stack=changed(lab.moment.run.stack, clock=ticking_clock()))
 
 
 @pytest.mark.parametrize(

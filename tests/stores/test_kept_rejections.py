@@ -192,7 +192,7 @@ def test_an_event_is_handed_on_after_the_rejection_that_another_process_met_befo
     store: SQLEventStore, other: SQLEventStore
 ) -> None:
     run = until(begin(shop(store), Order("1", (9,))), Refused)
-    _, elsewhere = finish(recover(shop(other, 8))._replace(agenda=Run(shop()).agenda))
+    _, elsewhere = finish(replace(recover(shop(other, 8)), agenda=Run(shop()).agenda))
     waiting = until(begin(elsewhere.stack, Order("1", ())), Appended)
     steps, run = finish(run)
     steps, waiting = finish(waiting)

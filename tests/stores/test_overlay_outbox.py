@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -151,7 +152,7 @@ def test_an_overlay_on_an_overlay_commits_to_it_and_then_to_the_base(
     on_it = advanced(recovered(direct, number), count + more)
     lower = advanced(recovered(OverlayEventStore(base), number), count)
     upper = OverlayEventStore(lower.stack.event_store)
-    above = advanced(lower._replace(stack=changed(lower.stack, event_store=upper, prepared=None)), more)
+    above = advanced(replace(lower, stack=changed(lower.stack, event_store=upper, prepared=None)), more)
     _, merged = above.stack.event_store.commit()
     assert tuple(above.stack.event_store) == tuple(merged) == tuple(on_it.stack.event_store)
     assert contents(base)["events"] != contents(direct)["events"] or not merged.own

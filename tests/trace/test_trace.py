@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -155,7 +157,7 @@ def test_an_input_of_another_kind_is_a_class_of_its_own() -> None:
         """Everything was taken off the agenda."""
 
         def put(self, run: Run) -> tuple[Emptied, Run]:
-            return self, run._replace(agenda=Agenda())
+            return self, replace(run, agenda=Agenda())
 
         def described(self) -> str:
             return "emptied the agenda"
