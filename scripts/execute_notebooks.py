@@ -101,10 +101,8 @@ def ran(paths: Sequence[Path]) -> list[Any]:
 async def run(notebook: Any) -> Any:
     """The notebook after running it in an empty folder, without the settings of the user's home."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        home, folder = Path(name) / "home", Path(name) / "here"
-        home.mkdir()
+        folder = Path(name) / "here"
         folder.mkdir()
-        (home / "matplotlibrc").touch()
         client = NotebookClient(
             notebook,
             kernel_manager_class=ThisPython,
@@ -114,9 +112,15 @@ async def run(notebook: Any) -> Any:
             store_widget_state=False,
             coalesce_streams=True,
         )
-        home_here = {"IPYTHONDIR": str(home), "MATPLOTLIBRC": str(home / "matplotlibrc")}
-        env = {**os.environ, **home_here, **NO_BARS}
+        env = {**os.environ, **settings(Path(name) / "home")}
         return await client.async_execute(env=env)
+
+
+def settings(home: Path) -> dict[str, str]:
+    """The environment of a kernel that has its settings in this folder, which is made, and so has none."""
+    home.mkdir()
+    (home / "matplotlibrc").touch()
+    return {"IPYTHONDIR": str(home), "MATPLOTLIBRC": str(home / "matplotlibrc"), **NO_BARS}
 
 
 def settled(notebook: Any, before: Any) -> Any:

@@ -43,10 +43,20 @@ class ForkedKernel(KernelManager):
 class NotebookRun:
     """A kernel and the cells that it runs; a page takes over what has happened, and shows it.
 
-    ``words`` are more options of the kernel's command, ``settings`` more of its environment.
+    ``words`` are more options of the kernel's command, ``settings`` more of its environment. The kernel
+    hears the id of each cell, as from JupyterLab, unless ``names_cells`` is False, as from nbclient.
     """
 
-    def __init__(self, fork: KernelFork, folder: Path, words: Sequence[str] = (), **settings: str) -> None:
+    def __init__(
+        self,
+        fork: KernelFork,
+        folder: Path,
+        words: Sequence[str] = (),
+        *,
+        names_cells: bool = True,
+        **settings: str,
+    ) -> None:
+        self._names_cells = names_cells
         self.cells: list[Any] = []
         self._events: list[Event] = []
         self._asked: dict[str, int] = {}
@@ -119,7 +129,8 @@ class NotebookRun:
         content = {"code": source, "allow_stdin": False, **more}
         if index is None:
             return self._send("execute_request", content)
-        asked = self._send("execute_request", content, {"cellId": self.cells[index].id})
+        metadata = {"cellId": self.cells[index].id} if self._names_cells else None
+        asked = self._send("execute_request", content, metadata)
         self._asked[asked] = index
         return asked
 
