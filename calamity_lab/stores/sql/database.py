@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache
 from typing import Any, ClassVar
 from weakref import WeakSet
 
@@ -57,6 +58,8 @@ UNKNOWN: Meaning = StoreError, "{}; nothing was written"
 
 LEASE = 10  # seconds for which the claim of a worker on a name holds
 
+# What a database of a kind is asked; it is written out once, however many stores are opened.
+_statements = lru_cache(Statements)
 _KEPT, _MOST = 5, 15  # connections for reading: those that stay open, and those that may be open at once
 
 
@@ -123,7 +126,7 @@ class Database(ABC):
         self.read_only = read_only
         # The last two: half of a character, or a number beyond 64 bits, which no database takes.
         self.caught: tuple[type[Exception], ...] = (*self.errors, OverflowError, UnicodeError)
-        self.statements = Statements(self.parameter, self.now, self.later)
+        self.statements = _statements(self.parameter, self.now, self.later)
         self.closed = False
         self.version = 0  # of its tables
         self.keeps_rejections = False  # whether the tables for these are there
