@@ -500,7 +500,7 @@ class PostgresDatabase(Database):
             message = self.translated(another, f"append {plural(len(entries), 'event')} to")
             raise StoreUnavailable(
                 f"{message}. The connection was lost meanwhile, so it is not known whether it was recorded, "
-                "all of it or nothing. AppendedRows the same events again is safe, because an id is recorded "
+                "all of it or nothing. Appending the same events again is safe, because an id is recorded "
                 "only once"
             ) from error
         return _heads_before(entries, bounds, found)
