@@ -16,8 +16,14 @@ import pytest
 from calamity_lab.kernel import identity
 from calamity_lab.testing.postgres import PostgresServer, temporary_postgres
 
-# A worker of Dask would look a hundred times a second at what it does: a sixth of what its tests cost.
-os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
+# Each part of a Dask cluster would look at itself up to a hundred times a second, as long as the tests run:
+# half of what its tests cost, and a part of all others in that process.
+os.environ |= {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__WORKER__MEMORY__MONITOR_INTERVAL": "10s",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "60s",
+}
 # jsonschema would make 38 parsers with it, for seconds: see tests/browser/left_out.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
