@@ -398,7 +398,7 @@ def recovered(process: Process) -> None:
 def begun(store: SQLEventStore) -> None:
     """Delete all that is in a database, and put in what there is at the beginning of a script."""
     database = store._database
-    for table in database.table_names() - {"calamity_lab_schema", "last_position"}:
+    for table in database.tables_and_indices()[0] - {"calamity_lab_schema", "last_position"}:
         database.write(f"DELETE FROM {table}", {}, "write to")
     database.write("UPDATE last_position SET position = 0", {}, "write to")
     for account in ACCOUNTS[:3]:

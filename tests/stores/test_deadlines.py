@@ -377,7 +377,7 @@ def test_a_database_of_before_gets_the_indices_of_deadlines_when_it_is_opened(ur
             connection.execute(f"DROP INDEX {name}")
         connection.commit()
     with SQLEventStore(url, holds) as store:
-        found = {name for (name,) in store._database.rows(store._database.indices, {}, "look in")}
+        _, found = store._database.tables_and_indices()
         assert {"outbox_deadlines", "outbox_deadlines_of"} <= found
         dispatch(process(store), HoldSeat("A1"))
         assert store.settle(recover(process(store)).stack.deadlines[0], CANCELLED).next_due(

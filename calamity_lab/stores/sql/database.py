@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -114,7 +114,7 @@ class Database(ABC):
     drivers: ClassVar[frozenset[str]]  # what may follow a + there
     tables: ClassVar[tuple[str, ...]]  # the statements that make what is missing of the tables
     parameter: ClassVar[str]  # how a statement names a value, with {} in place of the name
-    indices: ClassVar[str]  # the statement that finds the names of the indices of the outbox
+    names: ClassVar[str]  # the statement that finds the name of each table and index, and whether it is one
     now: ClassVar[str]  # the time, by the clock that all who use the database share
     later: ClassVar[str]  # the same, `LEASE` seconds later
 
@@ -151,10 +151,6 @@ class Database(ABC):
     @abstractmethod
     def connect(self) -> Any:
         """A new connection of the driver."""
-
-    @abstractmethod
-    def table_names(self) -> set[str]:
-        """The names of all tables in the database."""
 
     @abstractmethod
     def waiting(self) -> Waiting:
@@ -206,6 +202,13 @@ class Database(ABC):
         """Go on in the parent after a fork."""
 
     # The same for all, unless one has a quicker way.
+
+    def tables_and_indices(self) -> tuple[set[str], set[str]]:
+        """The names of all tables in the database, and of all indices."""
+        found: tuple[set[str], set[str]] = set(), set()
+        for name, is_index in self._read(self.names, {}):
+            found[is_index].add(name)
+        return found
 
     def create_tables(self) -> None:
         """Make the tables that are missing and record their version; several programs may do so at once."""
@@ -356,13 +359,13 @@ class Database(ABC):
         """
         with self._changing(action):
             try:
-                return _changed(self._writing(), statement, values)
+                return int(self._writing().execute(statement, values).rowcount)
             except self.errors as error:
                 if not self._works_on_another(error):
                     raise
                 self._drop_writer()
                 self._close_lent()
-                return _changed(self._writing(), statement, values)
+                return int(self._writing().execute(statement, values).rowcount)
 
     def delete_stream(self, stream_id: str, at: str, reason: str) -> None:
         """Delete the events and the snapshot of a stream, and leave a tombstone, in one transaction."""
@@ -504,23 +507,34 @@ class _Lent:
                 "when fewer threads read, or give the store a longer timeout"
             )
         try:
-            try:
-                return self._idle.pop()
-            except IndexError:
-                return self._database.connect()
+            return self.idle() or self._database.connect()
         except BaseException:
             self._free.release()
             raise
 
+    def idle(self) -> Any:
+        """A connection that is open and that nobody else uses, or None."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
     def give_back(self, connection: Any, *, usable: bool = True) -> None:
         """Let others use the connection, unless it was interrupted in the middle of a statement."""
-        if usable and not self._closed and len(self._idle) < _KEPT:
-            self._idle.append(connection)
-            if self._closed:  # by another thread, which may have looked before this connection came back
-                self.close()
+        if usable:
+            self.keep(connection)
         else:
             connection.close()
         self._free.release()
+
+    def keep(self, connection: Any) -> None:
+        """Lend the connection from now on, or close it where enough are open."""
+        if self._closed or len(self._idle) >= _KEPT:
+            connection.close()
+            return
+        self._idle.append(connection)
+        if self._closed:  # by another thread, which may have looked before this connection came back
+            self.close()
 
     def close(self) -> None:
         """Close the connections that nobody uses; those in use are closed when they are given back."""
@@ -545,19 +559,8 @@ class _Lent:
         self._gate.set()
 
     def _close_idle(self) -> None:
-        with suppress(IndexError):  # two threads may close
-            while True:
-                self._idle.pop().close()
-
-
-def _changed(connection: Any, statement: str, values: Mapping[str, Any]) -> int:
-    """Execute a statement; return how many rows it changed."""
-    cursor = connection.cursor()
-    try:
-        cursor.execute(statement, values)
-        return int(cursor.rowcount)
-    finally:
-        cursor.close()
+        while connection := self.idle():
+            connection.close()
 
 
 class Writing:
@@ -710,13 +713,9 @@ class Writing:
 
 
 def execute(connection: Any, statement: str, values: Mapping[str, Any] = {}) -> list[Any]:
-    """Execute a statement; return the rows that it finds, if it is one that finds rows."""
-    cursor = connection.cursor()
-    try:
-        cursor.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
-    finally:
-        cursor.close()
+    """Execute a statement; return the rows that it finds."""
+    found: list[Any] = connection.execute(statement, values).fetchall()
+    return found
 
 
 # Forks. SQLite keeps in each process what that process has locked. The child of a fork has a copy of this,

@@ -66,10 +66,10 @@ def _check_driver(url: URL, kind: type[Database]) -> None:
 def _prepare(database: Database, *, beside: bool) -> None:
     """Check the tables, or make them; ``beside`` other tables only when that is meant."""
     try:
-        found = database.table_names()
+        found, indices = database.tables_and_indices()
         if VERSIONS in found:
             database.keeps_rejections = TAKEN_REJECTIONS in found
-            _check_version(database)
+            _check_version(database, has_indices="outbox_deadlines_of" in indices)
             return
         _refuse_ours(found, database.name)
         if found and not beside:
@@ -87,7 +87,7 @@ def _prepare(database: Database, *, beside: bool) -> None:
         raise database.translated(error, "open an event store in") from error
 
 
-def _check_version(database: Database) -> None:
+def _check_version(database: Database, *, has_indices: bool) -> None:
     versions = [version for (version,) in database.rows(database.statements.table_version, action="look in")]
     if versions == [1]:
         database.version = 1
@@ -109,7 +109,8 @@ def _check_version(database: Database) -> None:
             f"version {VERSION}; nothing was changed; {advice}"
         )
     database.version = VERSION
-    _add_what_is_new(database)
+    if not (database.read_only or (database.keeps_rejections and has_indices)):
+        _add_what_is_new(database)
     for probe in database.statements.probes:
         database.rows(probe, action="open an event store in")
 
@@ -119,9 +120,6 @@ def _add_what_is_new(database: Database) -> None:
 
     Without the indices all works, and slowly; without the tables no rejection can change an instance.
     """
-    indices = [] if database.read_only else database.rows(database.indices, action="look in")
-    if database.read_only or (database.keeps_rejections and ("outbox_deadlines_of",) in indices):
-        return
     try:
         database.create_tables()
     except database.errors as error:

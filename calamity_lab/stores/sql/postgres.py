@@ -71,12 +71,6 @@ _PROCESS = "SELECT pg_backend_pid()"
 # A statement that was prepared is not there, or one of its name is: another client got this server process.
 _NOT_PREPARED = {"26000", "42P05"}
 
-_TABLE_NAMES = """
-    SELECT relname FROM pg_class
-    WHERE relkind IN ('r', 'p')
-    AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
-"""
-
 # An append in one round trip. Each statement of a function sees what was committed before it, so what follows
 # the lock sees what was appended while it was waited for.
 _FUNCTION = f"""
@@ -251,8 +245,9 @@ class PostgresDatabase(Database):
         "DROP FUNCTION IF EXISTS calamity_lab_append",  # of an older version
     )
     parameter: ClassVar[str] = "%({})s"
-    indices: ClassVar[str] = (
-        "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'outbox'"
+    names: ClassVar[str] = (
+        "SELECT relname, relkind = 'i' FROM pg_class WHERE relkind IN ('r', 'p', 'i') "
+        "AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
     )
     now: ClassVar[str] = "clock_timestamp()"
     later: ClassVar[str] = f"clock_timestamp() + interval '{LEASE} seconds'"
@@ -300,6 +295,7 @@ class PostgresDatabase(Database):
                 connection.prepare_threshold = None
             else:
                 connection.execute(self._settings(milliseconds))
+                connection.prepare_threshold = 1  # a store of a short life repeats few statements five times
         except BaseException:
             connection.close()
             raise
@@ -316,9 +312,6 @@ class PostgresDatabase(Database):
         if self.read_only:
             settings["default_transaction_read_only"] = "on"
         return "; ".join([f"SET {name} = {value}" for name, value in settings.items()])
-
-    def table_names(self) -> set[str]:
-        return {name for (name,) in self._read(_TABLE_NAMES, {})}
 
     def waiting(self) -> Waiting:
         if self._pooled:
@@ -368,6 +361,23 @@ class PostgresDatabase(Database):
             ) from error
 
     @contextmanager
+    def _changing(self, action: str, tried: str | None = None) -> Iterator[None]:
+        with super()._changing(action, tried):
+            yield
+            self._lend_writer()
+
+    def _writing(self) -> Any:
+        if self._writer is None:
+            self._writer = self._lent.idle()
+        return super()._writing()
+
+    def _lend_writer(self) -> None:
+        """Let others read on the connection for appends: a second one would have to learn all tables, too."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._lent.keep(writer)
+
+    @contextmanager
     def _connected(self) -> Iterator[Any]:
         """The connection of the writer; an error undoes what the block began, or drops the connection."""
         connection = self._writing()
@@ -393,6 +403,7 @@ class PostgresDatabase(Database):
                 yield cursor
             if connection.info.transaction_status:  # the block has not ended it
                 connection.execute("COMMIT")
+        self._lend_writer()
 
     def _hand_on(self, handed: HandOn) -> bool:
         if handed.rejections is not None:

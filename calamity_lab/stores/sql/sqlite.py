@@ -115,7 +115,10 @@ class SQLiteDatabase(Database):
     drivers: ClassVar[frozenset[str]] = frozenset({"pysqlite"})
     tables: ClassVar[tuple[str, ...]] = (*_TABLES, *INDICES)
     parameter: ClassVar[str] = ":{}"
-    indices: ClassVar[str] = "SELECT name FROM pragma_index_list('outbox')"
+    names: ClassVar[str] = (
+        "SELECT name, type = 'index' FROM sqlite_master "
+        "WHERE type IN ('table', 'index') AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
+    )
     now: ClassVar[str] = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
     later: ClassVar[str] = f"strftime('%Y-%m-%d %H:%M:%f', 'now', '+{LEASE} seconds')"
 
@@ -182,12 +185,6 @@ class SQLiteDatabase(Database):
             connection.close()
             raise
         return connection
-
-    def table_names(self) -> set[str]:
-        statement = (
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
-        )
-        return {name for (name,) in self._read(statement, {})}
 
     def create_tables(self) -> None:
         with self._lock:

@@ -52,6 +52,24 @@ def test_a_store_opens_and_works_while_a_profiler_keeps_the_frames_that_it_saw(u
     assert told == ["a", "b"]
 
 
+def test_a_store_on_postgresql_that_one_thread_uses_has_one_connection(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections, connect = [], postgres.PostgresDatabase.connect
+
+    def connected(database: postgres.PostgresDatabase) -> Any:
+        connections.append(database)
+        return connect(database)
+
+    monkeypatch.setattr(postgres.PostgresDatabase, "connect", connected)
+    for opened in (1, 2):  # the first store makes the tables
+        with SQLEventStore(postgres_url, [Noted]) as store:
+            store.append("Note-1", [Noted("a")])
+            store._database.write("DELETE FROM snapshots", {}, "write to")
+            assert texts(store)[-1] == "a"
+        assert len(connections) == opened
+
+
 def test_many_may_open_a_new_database_at_once(url: str) -> None:
     all_there = Barrier(6)
 

@@ -161,7 +161,7 @@ def test_snapshots_whose_prepared_statements_are_gone_are_put_all_the_same(postg
         for n in range(1, 10):
             snapshots.put(Snapshot("BankAccount-1", n, n, f"id {n}", BankAccount("1", n)))
             if n == 8:
-                snapshots._database._writer.pgconn.exec_(b"DEALLOCATE ALL")
+                snapshots._database._lent._idle[-1].pgconn.exec_(b"DEALLOCATE ALL")
         found = snapshots.get("BankAccount-1", BankAccount)
         assert found is not None
         assert found.version == 9
@@ -172,7 +172,7 @@ def test_a_store_whose_prepared_statements_are_gone_goes_on_without_them(postgre
         for n in range(8):
             store.append("Note-1", [Noted(str(n))])
             list(store.stream("Note-1"))
-            for connection in (store._database._writer, *store._database._lent._idle):
+            for connection in store._database._lent._idle:
                 if n >= 6:  # the reads are prepared by then, too
                     connection.pgconn.exec_(b"DEALLOCATE ALL")  # beside the driver, as in another session
         assert texts(store) == [str(n) for n in range(8)]
@@ -185,12 +185,12 @@ def test_a_transfer_goes_on_when_the_prepared_statements_are_gone(postgres_url: 
         stack = dispatch(dispatch(stack, DepositFunds("1", 10)), DepositFunds("2", 1))
         stack = dispatch(stack, RequestTransfer("t", "1", "2", 4))
         run = begin(stack, RequestTransfer("u", "1", "2", 3))
-        first = store._database._writer
+        (first,) = store._database._lent._idle
         while not run.idle:
             step, run = advance(run)
-            if step.recorded and store._database._writer is first:  # next, the event is handed on
+            if step.recorded and first in store._database._lent._idle:  # next, the event is handed on
                 first.pgconn.exec_(b"DEALLOCATE ALL")
-        assert store._database._writer is not first
+        assert first.closed
         assert [run.stack.aggregates[f"BankAccount-{n}"].balance for n in "12"] == [3, 8]
 
 
@@ -206,6 +206,6 @@ def test_what_a_url_says_of_a_pooler_is_checked(postgres_url: str, sqlite_url: s
 def test_a_store_that_is_not_behind_a_pooler_prepares_its_appends(postgres_url: str) -> None:
     with SQLEventStore(postgres_url, [Noted]) as store:
         store.append("Note-1", [Noted("a")])
-        connection = store._database._writer
+        (connection,) = store._database._lent._idle
         (count,) = connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
         assert count == 1
