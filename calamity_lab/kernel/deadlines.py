@@ -301,11 +301,8 @@ def _kept(known: PersistentMap[Any], stream_id: str, left: tuple[Any, ...]) -> P
     return known.insert(stream_id, left) if left else known.discard(stream_id)
 
 
-class Answers(NamedTuple):
-    """What an instance answered: the commands for now, and what it changes of its deadlines."""
-
-    commands: tuple[Pending, ...]
-    changes: Changes
+# The commands that an instance answered for now, and what it changes of its deadlines.
+Answers = tuple[tuple[Pending, ...], "Changes"]
 
 
 def answers(
@@ -323,7 +320,7 @@ def answers(
     """
     answered = caused(pending, origin, cause, sender, given)
     if not has_later(given):
-        return Answers(answered, NO_CHANGES)
+        return answered, NO_CHANGES
     commands, changes = [], NO_CHANGES
     for each in answered:
         later = each.command
@@ -337,7 +334,7 @@ def answers(
             changes = changes.then(Changes((made,), (TakenOff(sender.stream_id, name),)))
         else:
             commands.append(each)
-    return Answers(tuple(commands), changes)
+    return tuple(commands), changes
 
 
 def has_later(given: Iterable[Any]) -> bool:

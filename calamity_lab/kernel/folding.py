@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from calamity_lab.errors import InvalidModel, ModelError, repr_of
 from calamity_lab.kernel import ask
@@ -47,17 +47,6 @@ class Verb(StrEnum):
 
 _STARTED, _CONTINUED, _STOPPED = Verb.STARTED, Verb.CONTINUED, Verb.STOPPED
 _IGNORED, _ANSWERED = Verb.IGNORED, Verb.ANSWERED
-
-
-class Reacted(NamedTuple):
-    """What an event did to an instance: the verb, the instance after it, and the commands that it sends.
-
-    ``after`` is None where there is no instance afterwards.
-    """
-
-    verb: Verb
-    after: Any
-    commands: tuple[Any, ...] = ()
 
 
 def begun(identity: Identity) -> Any:
@@ -136,12 +125,17 @@ def taken_in(
     return verb, None
 
 
-def react(identity: Identity, instance: Any, interest: Interest, recorded: RecordedEvent) -> Reacted:
-    """What an event does to the instance of that identity; ``instance`` is None where there is none yet."""
+def react(
+    identity: Identity, instance: Any, interest: Interest, recorded: RecordedEvent
+) -> tuple[Verb, Any, tuple[Any, ...]]:
+    """What an event does to an instance: the verb, the instance after it, and the commands that it sends.
+
+    ``instance`` is None where there is none yet, and so is the one after it where there is none afterwards.
+    """
     verb, after = taken_in(identity, instance, interest, recorded)
     if verb is _ANSWERED:
-        return Reacted(verb, None, ask.handle(begun(identity), recorded.event, recorded))
-    return Reacted(verb, after, () if after is None else ask.handle(after, recorded.event, recorded))
+        return verb, None, ask.handle(begun(identity), recorded.event, recorded)
+    return verb, after, () if after is None else ask.handle(after, recorded.event, recorded)
 
 
 def identity_in(cls: type, stream_id: str) -> Identity:

@@ -877,9 +877,9 @@ class _HandingOn:
             if verb is Verb.STOPPED:
                 self._change(all_taken_off(identity))
             if reaction.commands:
-                answered = _answers(recorded, identity, reaction.commands, depth)
-                self.sent += answered.commands
-                self._change(answered.changes)
+                sent, changes = _answers(recorded, identity, reaction.commands, depth)
+                self.sent += sent
+                self._change(changes)
         self.managers = after
 
     def _change(self, changes: Changes) -> None:
@@ -899,7 +899,7 @@ def _answers(recorded: RecordedEvent, sender: Identity, commands: tuple[Any, ...
     origin, cause = recorded.event_id, cause_of(recorded, depth)
     sent, changes = answers(cause, origin, recorded, sender, commands, recorded.recorded_at)
     made = tuple([structs.replace(each, parent=None) for each in changes.set])
-    return Answers(tuple([structs.replace(each, parent=None) for each in sent]), changes._replace(set=made))
+    return tuple([structs.replace(each, parent=None) for each in sent]), changes._replace(set=made)
 
 
 def cause_of(recorded: RecordedEvent, depth: int = 0) -> Pending:

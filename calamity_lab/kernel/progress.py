@@ -99,7 +99,7 @@ class Wait(NamedTuple):
         return f"Wait({until})"
 
 
-class InstanceReaction(NamedTuple):
+class InstanceReaction(FrozenValue, frozen=True):
     """What one instance of a process manager made of an event: its states, and what it answers."""
 
     identity: Identity
@@ -110,7 +110,7 @@ class InstanceReaction(NamedTuple):
     changes: Changes = NO_CHANGES
 
 
-class Reacting(NamedTuple):
+class Reacting(FrozenValue, frozen=True):
     """In progress: an event concerned several instances of a type, whose reactions are shown one by one.
 
     All of them have reacted; ``reactions`` are those that have no step yet. ``process_managers`` is the store

@@ -380,7 +380,8 @@ def _react(
 ) -> tuple[Step, Run]:
     """The step of a reaction; ``left`` is what is to be delivered on after all of them, where anything is."""
     (reacted, *others), process_managers = reacting.reactions, reacting.process_managers
-    identity, verb, before, after, commands, changes = reacted
+    identity, verb, before, after = reacted.identity, reacted.verb, reacted.before, reacted.after
+    commands, changes = reacted.caused, reacted.changes
     if others and stack.process_managers.__class__ is InMemoryProcessManagerStore:
         process_managers = stack.process_managers.put(identity, after)
     versions, agenda = stack.process_manager_versions, run.agenda
@@ -405,7 +406,7 @@ def _react(
         step = _KINDS[verb](index, reacting.pending, identity, trigger, before, after, *known)
     if commands:
         agenda = agenda.cause(commands)
-    next_ = reacting._replace(reactions=tuple(others), left=left) if others else left or step
+    next_ = structs.replace(reacting, reactions=tuple(others), left=left) if others else left or step
     return step, Run(stack, agenda, next_, index)
 
 
