@@ -13,7 +13,7 @@ from rpds import List, Queue
 from calamity_lab.errors import CalamityError, InvalidValue, OutOfRange, repr_of
 from calamity_lab.kernel.arguments import are_equal, is_a, span
 from calamity_lab.kernel.clocks_and_ids import derived_ids
-from calamity_lab.kernel.frozen import ComparedInPart
+from calamity_lab.kernel.frozen import ComparedInPart, FrozenCollection, made, remade
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.recorded import NO_METADATA, RecordedEvent
 
@@ -97,15 +97,13 @@ class Failure(NamedTuple):
     position: int = 0
 
 
-class Agenda(Sequence[Any]):
+class Agenda(Sequence[Any], FrozenCollection):
     """The pending commands as a frozen sequence; ``pending`` has more of each.
 
     Commands that the command in progress causes gather behind one another; when it is done they go
     before all others, so that cascades run depth first. ``failed`` are commands that were set aside, because
     a callback raised; they are not pending.
     """
-
-    __slots__ = ("_back", "_caused", "_front", "_length", "failed")
 
     # Any, because the stubs of rpds do not know all that these can do.
     _caused: Any  # a List, the latest first
@@ -114,8 +112,9 @@ class Agenda(Sequence[Any]):
     _length: int
     failed: tuple[Failure, ...]
 
-    def __new__(cls, pending: Iterable[Pending] = (), failed: Iterable[Failure] = ()) -> Agenda:
-        return _make(_NO_LIST, _NO_LIST, _NO_QUEUE, 0, tuple(failed)).submit(pending)
+    @classmethod
+    def _of(cls, pending: Iterable[Pending] = (), failed: Iterable[Failure] = ()) -> Agenda:
+        return made(cls, _NO_LIST, _NO_LIST, _NO_QUEUE, 0, tuple(failed)).submit(pending)
 
     @property
     def pending(self) -> tuple[Pending, ...]:
@@ -134,25 +133,25 @@ class Agenda(Sequence[Any]):
         back, length = self._back, self._length
         for entry in pending:
             back, length = back.enqueue(entry), length + 1
-        return _make(self._caused, self._front, back, length, self.failed)
+        return remade(self, _back=back, _length=length)
 
     def cause(self, pending: Iterable[Pending]) -> Agenda:
         """The agenda with commands that the command in progress caused."""
         caused, length = self._caused, self._length
         for entry in pending:
             caused, length = caused.push_front(entry), length + 1
-        return _make(caused, self._front, self._back, length, self.failed)
+        return remade(self, _caused=caused, _length=length)
 
     def fail(self, *failures: Failure) -> Agenda:
         """The agenda with further commands set aside."""
-        return _make(self._caused, self._front, self._back, self._length, (*self.failed, *failures))
+        return remade(self, failed=(*self.failed, *failures))
 
     def without(self, failure: Failure) -> Agenda:
         """The agenda without something that was set aside. Raises `OutOfRange` where it was not."""
         rest = tuple(each for each in self.failed if each is not failure and not are_equal(each, failure))
         if len(rest) == len(self.failed):
             raise OutOfRange(f"{repr_of(failure)} was not set aside. Choose one of run.failed")
-        return _make(self._caused, self._front, self._back, self._length, rest)
+        return remade(self, failed=rest)
 
     def take(self) -> tuple[Pending, Agenda]:
         """The first entry, and the agenda without it; what was caused so far goes before all others."""
@@ -164,7 +163,9 @@ class Agenda(Sequence[Any]):
             first, front = front.first, front.rest
         else:
             first, back = back.peek(), back.dequeue()
-        return first, _make(_NO_LIST, front, back, length, self.failed) if length or self.failed else _EMPTY
+        if not length and not self.failed:
+            return first, _EMPTY
+        return first, remade(self, _caused=_NO_LIST, _front=front, _back=back, _length=length)
 
     def find(self, which: int | str | Pending | Any) -> Pending:
         """The entry that is meant: by its index, by its command id, by the entry or the command itself.
@@ -179,7 +180,7 @@ class Agenda(Sequence[Any]):
         chosen = next(islice(self.entries(), index, None))
         rest = self.drop(index)
         caused = List([*rest._caused, chosen])
-        return _make(caused, rest._front, rest._back, self._length, self.failed)
+        return remade(rest, _caused=caused, _length=self._length)
 
     def drop(self, which: int | str | Pending | Any) -> Agenda:
         """The agenda without that entry (see `find`)."""
@@ -191,7 +192,7 @@ class Agenda(Sequence[Any]):
                 break
             index -= len(part)
         caused, front, back = parts
-        return _make(List(caused[::-1]), List(front), Queue(back), self._length - 1, self.failed)
+        return _restored(caused[::-1], front, back, self._length - 1, self.failed)
 
     def _index(self, which: Any) -> int:
         if type(which) is int:
@@ -282,16 +283,6 @@ def caused(
     ])  # fmt: skip
 
 
-def _make(caused: Any, front: Any, back: Any, length: int, failed: tuple[Failure, ...] = ()) -> Agenda:
-    agenda = object.__new__(Agenda)
-    agenda._caused = caused
-    agenda._front = front
-    agenda._back = back
-    agenda._length = length
-    agenda.failed = failed
-    return agenda
-
-
 def _restored(
     caused: list[Pending],
     front: list[Pending],
@@ -300,9 +291,9 @@ def _restored(
     failed: tuple[Failure, ...],
 ) -> Agenda:
     """The agenda that was pickled or copied."""
-    return _make(List(caused), List(front), Queue(back), length, failed)
+    return made(Agenda, List(caused), List(front), Queue(back), length, failed)
 
 
 _NO_LIST: List[Pending] = List()
 _NO_QUEUE: Queue[Pending] = Queue()
-_EMPTY = _make(_NO_LIST, _NO_LIST, _NO_QUEUE, 0)
+_EMPTY = Agenda()

@@ -21,6 +21,7 @@ from msgspec import structs
 from calamity_lab.errors import InvalidValue, ModelError, OutOfRange, repr_of
 from calamity_lab.kernel.agenda import Agenda, Pending, caused
 from calamity_lab.kernel.arguments import a_list, is_a, span, wrong
+from calamity_lab.kernel.frozen import FrozenCollection, made, remade
 from calamity_lab.kernel.identity import Identity, stream_id_of
 from calamity_lab.kernel.messages import After, At, Cancel, Later, deadline_name
 from calamity_lab.kernel.persistent import PersistentMap
@@ -63,14 +64,12 @@ class _Node(NamedTuple):
 _key_of = attrgetter("key")
 
 
-class Deadlines(Sequence[Pending]):
+class Deadlines(Sequence[Pending], FrozenCollection):
     """The deadlines of a stack, in order of when they are due; those due at once in the order of setting.
 
     ``deadlines.of("Transfer-t1")`` are those of one instance. Setting and taking off cost the same however
     many there are.
     """
-
-    __slots__ = ("_by_instance", "_due", "_length", "_list", "_number")
 
     _list: _Node | None  # None where no deadline waits
     _by_instance: PersistentMap[tuple[_Entry, ...]]
@@ -78,7 +77,8 @@ class Deadlines(Sequence[Pending]):
     _length: int
     _number: int
 
-    def __new__(cls, deadlines: Iterable[Pending] = ()) -> Deadlines:
+    @classmethod
+    def _of(cls, deadlines: Iterable[Pending] = ()) -> Deadlines:
         works = "the deadlines of another stack, as in stack.deadlines"
         entries, by_instance = [], dict[str, tuple[_Entry, ...]]()
         for number, each in enumerate(a_list("Deadlines(deadlines)", deadlines, works, of=Pending)):
@@ -88,7 +88,7 @@ class Deadlines(Sequence[Pending]):
             entries.append(entry)
             by_instance[stream_id] = (*by_instance.get(stream_id, ()), entry)
         count = len(entries)
-        return _make(_list_of(entries), PersistentMap(by_instance), PersistentMap(), count, count)
+        return made(cls, _list_of(entries), PersistentMap(by_instance), PersistentMap(), count, count)
 
     def of(self, instance: str | Identity) -> tuple[Pending, ...]:
         """The deadlines of a process manager instance, in the order in which they were set."""
@@ -115,7 +115,10 @@ class Deadlines(Sequence[Pending]):
         entry = _Entry((deadline.due_at, self._number), deadline)
         stream_id = deadline.sender.stream_id
         by_instance = self._by_instance.insert(stream_id, (*self._by_instance.get(stream_id, ()), entry))
-        return _make(_with(self._list, entry), by_instance, self._due, self._length + 1, self._number + 1)
+        number, in_order = self._number + 1, _with(self._list, entry)
+        return remade(
+            self, _list=in_order, _by_instance=by_instance, _length=self._length + 1, _number=number
+        )
 
     def without(
         self, instance: str, name: str | None = None
@@ -130,24 +133,23 @@ class Deadlines(Sequence[Pending]):
         due, still_due = _parted(self._due.get(instance, ()), name, lambda each: each.deadline)
         if not waiting and not due:
             return (), (), self
-        rest = _make(
-            reduce(_without, waiting, self._list),
-            _kept(self._by_instance, instance, left),
-            _kept(self._due, instance, still_due),
-            self._length - len(waiting),
-            self._number,
+        rest = remade(
+            self,
+            _list=reduce(_without, waiting, self._list),
+            _by_instance=_kept(self._by_instance, instance, left),
+            _due=_kept(self._due, instance, still_due),
+            _length=self._length - len(waiting),
         )
         return tuple([entry.pending for entry in waiting]), due, rest
 
     def fallen_due(self, deadlines: Iterable[Pending]) -> Deadlines:
         """Without deadlines that are on the agenda now; they are known until they are taken up."""
-        made = self
+        rest = self
         for each in deadlines:
             stream_id, name = each.sender.stream_id, each.deadline  # type: ignore[union-attr]
-            _, _, made = made.without(stream_id, name)
-            due = made._due.insert(stream_id, (*made._due.get(stream_id, ()), each))
-            made = _make(made._list, made._by_instance, due, made._length, made._number)
-        return made
+            _, _, rest = rest.without(stream_id, name)
+            rest = remade(rest, _due=rest._due.insert(stream_id, (*rest._due.get(stream_id, ()), each)))
+        return rest
 
     def taken_up(self, deadline: Pending) -> Deadlines:
         """Without a deadline that was due, when its command is taken from the agenda."""
@@ -156,8 +158,7 @@ class Deadlines(Sequence[Pending]):
         left = tuple([each for each in known if each.command_id != deadline.command_id])
         if len(left) == len(known):
             return self
-        due = _kept(self._due, stream_id, left)
-        return _make(self._list, self._by_instance, due, self._length, self._number)
+        return remade(self, _due=_kept(self._due, stream_id, left))
 
     def find(self, which: int | str | Pending | Any) -> Pending:
         """A deadline by its index, its command id, its name, or itself. Raises `OutOfRange` if there is none.
@@ -222,19 +223,6 @@ class Deadlines(Sequence[Pending]):
 
     def __reduce__(self) -> Any:
         return _restored, (list(self), [each for due in self._due.values() for each in due])
-
-
-def _make(
-    in_order: _Node | None,
-    by_instance: PersistentMap[tuple[_Entry, ...]],
-    due: PersistentMap[tuple[Pending, ...]],
-    length: int,
-    number: int,
-) -> Deadlines:
-    deadlines = object.__new__(Deadlines)
-    deadlines._list, deadlines._by_instance, deadlines._due = in_order, by_instance, due
-    deadlines._length, deadlines._number = length, number
-    return deadlines
 
 
 def _restored(waiting: Iterable[Pending], due: Sequence[Pending]) -> Deadlines:

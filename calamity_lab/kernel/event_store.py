@@ -32,6 +32,10 @@ from calamity_lab.kernel.recorded import NO_METADATA, ProposedEvent, RecordedEve
 _NO_STREAM: List[RecordedEvent] = List()
 
 
+class _Log(PersistentVector[RecordedEvent], gc=False):
+    """All events of a store, in order."""
+
+
 class InMemoryEventStore:
     """Streams of recorded events as a value: an old one may be appended to again, and forks.
 
@@ -40,7 +44,7 @@ class InMemoryEventStore:
 
     __slots__ = ("_clock", "_ids", "_log", "_streams", "_subscribers")
 
-    _log: PersistentVector[RecordedEvent]
+    _log: _Log
     _streams: PersistentMap[List[RecordedEvent]]  # each with the latest event first
     _subscribers: HashTrieMap[StreamId | Category | None, tuple[Subscriber, ...]]
     _clock: Clock | Callable[[], datetime]
@@ -52,7 +56,7 @@ class InMemoryEventStore:
         clock: Clock | Callable[[], datetime] = system_clock,
         ids: Ids | Callable[[], str] = RandomIds(),
     ) -> None:
-        self._log = PersistentVector()
+        self._log = _Log()
         self._streams = PersistentMap()
         self._subscribers = HashTrieMap()
         check_sources("InMemoryEventStore", clock, ids)
@@ -94,7 +98,7 @@ class InMemoryEventStore:
                     f"{event.stream_version}; expected {n} and {len(stream)}: "
                     "the history has a gap or an event twice"
                 )
-        store._log = PersistentVector(log)
+        store._log = _Log(log)
         store._streams = PersistentMap({name: List(events[::-1]) for name, events in streams.items()})
         return store
 
@@ -215,9 +219,7 @@ class InMemoryEventStore:
     def __reduce__(self) -> Any:
         return _restored, (list(self._log), dict(self._subscribers), self._clock, self._ids)
 
-    def _with(
-        self, log: PersistentVector[RecordedEvent], streams: PersistentMap[List[RecordedEvent]]
-    ) -> InMemoryEventStore:
+    def _with(self, log: _Log, streams: PersistentMap[List[RecordedEvent]]) -> InMemoryEventStore:
         store = object.__new__(InMemoryEventStore)
         store._log = log
         store._streams = streams

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from dataclasses import Field, field, fields, make_dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from msgspec import NODEFAULT, Struct, structs
+from msgspec import NODEFAULT, Struct, StructMeta, structs
 
 from calamity_lab.errors import repr_of
+
+C = TypeVar("C")
 
 
 class _DataclassFields:
@@ -40,6 +43,35 @@ class ComparedInPart(FrozenValue, frozen=True, eq=False):
 
     def __hash__(self) -> int:
         return hash(_compared(self))
+
+
+class _Collecting(StructMeta, ABCMeta):
+    """The metaclass of `FrozenCollection`: a call of a class takes the items, not the fields."""
+
+    def __call__(cls: Any, *items: Any) -> Any:
+        return cls._of(*items)
+
+
+if TYPE_CHECKING:
+
+    class FrozenCollection:
+        """No struct for the type checker, which would take the fields for arguments of a call."""
+
+        def __init_subclass__(cls, **options: bool) -> None: ...
+        def __new__(cls, *items: Any) -> Self: ...
+
+    def made(cls: type[C], *fields: Any) -> C:
+        """A collection with these fields, in order."""
+
+    def remade(collection: C, **fields: Any) -> C:
+        """The collection with other values of these fields."""
+
+else:
+
+    class FrozenCollection(Struct, metaclass=_Collecting, frozen=True, eq=False):
+        """A base of frozen collections that are quick to make."""
+
+    made, remade = StructMeta.__call__, structs.replace
 
 
 def _compared(value: Any) -> tuple[Any, ...]:

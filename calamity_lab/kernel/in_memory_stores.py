@@ -21,17 +21,14 @@ V = TypeVar("V")
 class _Keyed(PersistentMap[V]):
     """A frozen mapping from stream ids; an `Identity` may be used where a stream id may."""
 
-    __slots__ = ()
-
-    def __new__(cls, items: Mapping[Any, V] | None = None) -> Self:
+    @classmethod
+    def _of(cls, items: Mapping[Any, V] | None = None) -> Self:
         given = {} if items is None else a_mapping(cls.__name__, items, "{'BankAccount-1': BankAccount('1')}")
-        return super().__new__(cls, {_checked(key): value for key, value in given.items()})
+        return super()._of({_checked(key): value for key, value in given.items()})
 
 
 class InMemoryAggregateStore(_Keyed[Any]):
     """Aggregates in a persistent map, as a value."""
-
-    __slots__ = ()
 
     def dispatch(
         self, command: Any, context: Context | None = None
@@ -101,8 +98,6 @@ class Reaction(NamedTuple):
 class InMemoryProcessManagerStore(_Keyed[Any]):
     """Process manager instances in a persistent map, as a value."""
 
-    __slots__ = ()
-
     def handle_event(
         self, recorded_event: RecordedEvent, process_manager_types: Iterable[type]
     ) -> tuple[tuple[Reaction, ...], InMemoryProcessManagerStore]:
@@ -167,8 +162,6 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
 
 class InMemoryVersionStore(_Keyed[int]):
     """Versions in a persistent map, as a value."""
-
-    __slots__ = ()
 
     def increment_version(self, identity: Identity, count: int) -> InMemoryVersionStore:
         """The store with that version ``count`` higher; from 0 where there was none."""

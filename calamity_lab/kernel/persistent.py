@@ -16,10 +16,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from calamity_lab.errors import UnknownKey, repr_of
 from calamity_lab.kernel.arguments import a_text, span, wrong
+from calamity_lab.kernel.frozen import FrozenCollection, made, remade
 from calamity_lab.kernel.identity import Identity
 
 V = TypeVar("V")
@@ -45,19 +46,22 @@ class _Line:
         self.flat: tuple[int, dict[str, Any]] = (-1, {})  # all that one of the versions holds
 
 
-class PersistentMap(Mapping[str, V]):
+class PersistentMap(Mapping[str, V], FrozenCollection, gc=False):
     """A frozen mapping; `insert` and `discard` give the next version, at a price that does not grow.
 
     Its names come in order; an `Identity` may be asked for where its stream id is the name. No value is None.
     """
 
-    __slots__ = ("_line", "_size", "_upto")
-
     _line: _Line
     _upto: int  # how many of the line's values are seen
     _size: int
 
-    def __new__(cls, items: Mapping[str, V] | None = None) -> Self:
+    if TYPE_CHECKING:
+
+        def __new__(cls, items: Mapping[str, V] | None = None) -> Self: ...
+
+    @classmethod
+    def _of(cls, items: Mapping[str, V] | None = None) -> Self:
         held = dict(items or {})
         return cls._begun(held, len(held), 0)
 
@@ -96,11 +100,8 @@ class PersistentMap(Mapping[str, V]):
             before = line.values[ordinals[-1]]
             ordinals.append(ordinal)
         line.values.append(value)
-        table = object.__new__(self.__class__)
-        table._line = line
-        table._upto = ordinal + 1
-        table._size = self._size + (before is None) - (value is None)
-        return table
+        size = self._size + (before is None) - (value is None)
+        return remade(self, _upto=ordinal + 1, _size=size)
 
     def discard(self, name: str) -> Self:
         """The table without that name."""
@@ -157,11 +158,7 @@ class PersistentMap(Mapping[str, V]):
 
     @classmethod
     def _begun(cls, base: Mapping[str, V], size: int, depth: int) -> Self:
-        table = object.__new__(cls)
-        table._line = _Line(base, size, depth)
-        table._upto = 0
-        table._size = size
-        return table
+        return made(cls, _Line(base, size, depth), 0, size)
 
 
 T = TypeVar("T")
@@ -173,20 +170,23 @@ _MASK = _WIDTH - 1
 _Node = tuple[Any, ...]
 
 
-class PersistentVector(Sequence[T], Generic[T]):
+class PersistentVector(Sequence[T], FrozenCollection, Generic[T]):
     """A frozen sequence. `append` and `take` cost the logarithm of its length, and copy no history."""
-
-    __slots__ = ("_length", "_root", "_shift", "_tail")
 
     _length: int
     _shift: int
     _root: _Node
     _tail: list[Any]  # shared by versions that follow each other; this one ends where its length says
 
-    def __new__(cls, items: Iterable[T] = ()) -> PersistentVector[T]:
-        return _EMPTY._gather(items) if items else _EMPTY
+    if TYPE_CHECKING:
 
-    def append(self, item: T) -> PersistentVector[T]:
+        def __new__(cls, items: Iterable[T] = ()) -> Self: ...
+
+    @classmethod
+    def _of(cls, items: Iterable[T] = ()) -> Self:
+        return made(cls, 0, _BITS, (), [])._gather(items)
+
+    def append(self, item: T) -> Self:
         """The vector with ``item`` behind all others."""
         length, shift, root, tail = self._length, self._shift, self._root, self._tail
         ordinal = length & _MASK
@@ -200,14 +200,9 @@ class PersistentVector(Sequence[T], Generic[T]):
             if length:
                 shift, root = _push(shift, root, length - _WIDTH, tuple(tail[:_WIDTH]))
             tail = [item]
-        vector: PersistentVector[T] = object.__new__(PersistentVector)
-        vector._length = length + 1
-        vector._shift = shift
-        vector._root = root
-        vector._tail = tail
-        return vector
+        return remade(self, _length=length + 1, _shift=shift, _root=root, _tail=tail)
 
-    def extend(self, items: Iterable[T]) -> PersistentVector[T]:
+    def extend(self, items: Iterable[T]) -> Self:
         """The vector with all ``items`` behind it, in order."""
         if not self._length:
             return self._gather(items)
@@ -216,7 +211,7 @@ class PersistentVector(Sequence[T], Generic[T]):
             vector = vector.append(item)
         return vector
 
-    def _gather(self, items: Iterable[T]) -> PersistentVector[T]:
+    def _gather(self, items: Iterable[T]) -> Self:
         """A vector of many items at once, where there was none."""
         length, shift, root = 0, _BITS, cast("_Node", ())
         tail: list[Any] = []
@@ -226,23 +221,21 @@ class PersistentVector(Sequence[T], Generic[T]):
                 tail = []
             tail.append(item)
             length += 1
-        return _make(length, shift, root, tail) if length else self
+        return remade(self, _length=length, _shift=shift, _root=root, _tail=tail)
 
-    def take(self, count: int) -> PersistentVector[T]:
+    def take(self, count: int) -> Self:
         """The first ``count`` items, sharing everything with this vector."""
         if count >= self._length:
             return self
         if count <= 0:
-            return _EMPTY
+            return type(self)()
         leaves = (count - 1) & ~_MASK
         tail = self._leaf(count - 1)
         tail = tail if tail is self._tail else list(tail[: count - leaves])
-        if not leaves:
-            return _make(count, _BITS, (), tail)
-        shift, root = self._shift, _cut(self._root, self._shift, leaves - 1)
+        shift, root = (self._shift, _cut(self._root, self._shift, leaves - 1)) if leaves else (_BITS, ())
         while shift > _BITS and len(root) == 1:
             shift, root = shift - _BITS, root[0]
-        return _make(count, shift, root, tail)
+        return remade(self, _length=count, _shift=shift, _root=root, _tail=tail)
 
     def iterate(self, start: int = 0, stop: int | None = None) -> Iterator[T]:
         """The items from ``start`` up to ``stop``, leaf by leaf; costs what it yields."""
@@ -301,7 +294,7 @@ class PersistentVector(Sequence[T], Generic[T]):
         return f"PersistentVector({list(self)!r})"
 
     def __reduce__(self) -> Any:
-        return PersistentVector, (list(self),)
+        return type(self), (list(self),)
 
     def _leaf(self, index: int) -> Any:
         """The leaf that holds an index below the length; a tail may hold more than is this vector's."""
@@ -311,15 +304,6 @@ class PersistentVector(Sequence[T], Generic[T]):
         for level in range(self._shift, 0, -_BITS):
             node = node[(index >> level) & _MASK]
         return node
-
-
-def _make(length: int, shift: int, root: _Node, tail: list[Any]) -> PersistentVector[Any]:
-    vector: PersistentVector[Any] = object.__new__(PersistentVector)
-    vector._length = length
-    vector._shift = shift
-    vector._root = root
-    vector._tail = tail
-    return vector
 
 
 def _push(shift: int, root: _Node, index: int, leaf: _Node) -> tuple[int, _Node]:
@@ -351,6 +335,3 @@ def _cut(node: _Node, level: int, last: int) -> _Node:
     if level == _BITS:
         return node[: slot + 1]
     return (*node[:slot], _cut(node[slot], level - _BITS, last))
-
-
-_EMPTY: PersistentVector[Any] = _make(0, _BITS, (), [])
