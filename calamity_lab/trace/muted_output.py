@@ -10,8 +10,8 @@ import os
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from threading import Lock, get_ident
 from typing import Any
 
@@ -20,7 +20,7 @@ if hasattr(os, "register_at_fork"):  # no other thread may hold it in a child, w
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 # How many muted blocks each thread is in; a muted block may contain another.
 _asking: Counter[int] = Counter()
-_asked = ExitStack()
+_undo: list[Callable[[], None]] = []
 _log = logging.getLogger("calamity_lab")
 
 
@@ -40,29 +40,40 @@ class _MutedStream:
         return getattr(self.output, name)
 
 
-@contextmanager
-def muted_output() -> Iterator[None]:
-    """Drop what this thread prints, warns and logs in the block: nothing in it is part of the run."""
-    thread = get_ident()
-    with _lock:
-        if not _asking:
-            _begin()
-        _asking[thread] += 1
-    try:
-        yield
-    finally:
+class _Muted:
+    """The block of `muted_output`: it may be entered again in itself, and by several threads at once."""
+
+    def __enter__(self) -> None:
+        thread = get_ident()
+        with _lock:
+            if not _asking:
+                _begin()
+            _asking[thread] += 1
+
+    def __exit__(self, *_: object) -> None:
+        thread = get_ident()
         with _lock:
             _asking[thread] -= 1
             if not _asking[thread]:
                 del _asking[thread]
             if not _asking:
-                _asked.close()
+                while _undo:
+                    _undo.pop()()
+
+
+_muted = _Muted()
+
+
+def muted_output() -> AbstractContextManager[None]:
+    """Drop what this thread prints, warns and logs in the block: nothing in it is part of the run."""
+    return _muted
 
 
 def _begin() -> None:
     """Replace standard output once for all threads: two threads that both replace it could not restore it."""
     # To leave the block lets Python show again what it has shown, so that a warning here is no warning less.
-    _asked.enter_context(warnings.catch_warnings())
+    before = warnings.catch_warnings()
+    before.__enter__()
     warn, show = warnings.warn, warnings.showwarning
 
     def warned(
@@ -75,14 +86,18 @@ def _begin() -> None:
         if get_ident() not in _asking:
             show(*warning, **details)
 
+    def restore() -> None:
+        warnings.warn = warn
+        before.__exit__(None, None, None)
+        _log.removeFilter(_is_heard)
+
+    _undo.append(restore)
     warnings.warn, warnings.showwarning = warned, shown
-    _asked.callback(setattr, warnings, "warn", warn)
     _log.addFilter(_is_heard)
-    _asked.callback(_log.removeFilter, _is_heard)
     output = sys.stdout
     if not isinstance(output, _MutedStream):
         sys.stdout = stream = _MutedStream(output)
-        _asked.callback(_put_back, stream)
+        _undo.append(lambda: _put_back(stream))
 
 
 def _is_heard(record: logging.LogRecord) -> bool:

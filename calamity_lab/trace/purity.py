@@ -18,8 +18,8 @@ from calamity_lab.kernel.run import Run, advance
 from calamity_lab.kernel.schema import is_record
 from calamity_lab.kernel.steps import Step
 from calamity_lab.text import format_value
-from calamity_lab.trace.copies import Copy
-from calamity_lab.trace.differences import differences
+from calamity_lab.trace.copies import Copy, PlainParts
+from calamity_lab.trace.differences import Difference, differences
 from calamity_lab.trace.muted_output import muted_output
 
 _MOST = 1_000
@@ -50,9 +50,10 @@ class PurityCheck:
         if self._asked[name] > self._most:
             return question()
         given = [each for each in (question.subject, question.message) if not is_a(each, type)]
-        remembered = [(each, Copy.of_fields(each)) for each in given]
-        for each, before in remembered:
-            self.unchecked |= {f"{type(each).__name__}.{name}": why for name, why in before.unchecked.items()}
+        remembered = [_Before(each) for each in given]
+        for each in remembered:
+            for field, why in each.unchecked.items():
+                self.unchecked[f"{type(each.value).__name__}.{field}"] = why
         first = _answer(question, remembered)
         if type(first) in UNFINISHED:
             return first  # which the door refuses
@@ -70,21 +71,41 @@ class _Raised(NamedTuple):
     rejected: Rejected
 
 
-def _answer(question: ask.Question, remembered: list[tuple[Any, Copy]]) -> Any:
+class _Before:
+    """What a value held before a callback was asked."""
+
+    def __init__(self, value: Any) -> None:
+        self.value, self._row = value, PlainParts(value)
+        self._copy = Copy.of_fields(value) if self._row.held is None else None
+        self.unchecked = {} if self._copy is None else self._copy.unchecked
+
+    def put_back(self) -> Difference | None:
+        """The first thing that the value holds otherwise now, and gets back; None where there is none."""
+        if self._copy is None and self._row == PlainParts(self.value):
+            return None
+        now = Copy.of_fields(self.value).plain
+        if self._copy is None:
+            self._row.put_back()
+        before = self._copy or Copy.of_fields(self.value)
+        found = next(differences(before.plain, now), None)
+        if found is not None:
+            before.put_back()
+        return found
+
+
+def _answer(question: ask.Question, remembered: list[_Before]) -> Any:
     try:
         return question()
     except Rejected as rejected:
         return _Raised(rejected)
     finally:
-        for each, before in remembered:
-            _check_unchanged(question, each, before)
+        for each in remembered:
+            found = each.put_back()
+            if found is not None:
+                raise _changed(question, each.value, found)
 
 
-def _check_unchanged(question: ask.Question, given: Any, before: Copy) -> None:
-    found = next(differences(before.plain, Copy.of_fields(given).plain), None)
-    if found is None:
-        return
-    before.put_back()
+def _changed(question: ask.Question, given: Any, found: Difference) -> ImpureModel:
     whose = "self" if given is question.subject else type(given).__name__
     place = see(getattr(question.subject, question.method), found.field)
     old, new = format_value(found.before, 60), format_value(found.after, 60)
@@ -93,7 +114,7 @@ def _check_unchanged(question: ask.Question, given: Any, before: Copy) -> None:
         if question.method == "apply"
         else "it only decides; return an event (or a command), and make the change in `apply`, as a new value"
     )
-    raise ImpureModel(
+    return ImpureModel(
         question.name,
         found.path,
         f"changed {whose}.{found.path} in place ({old} → {new}); {advice}; a class declared "
@@ -103,6 +124,8 @@ def _check_unchanged(question: ask.Question, given: Any, before: Copy) -> None:
 
 def _check_same(question: ask.Question, first: Any, second: Any) -> None:
     first, second = _comparable(first), _comparable(second)
+    if PlainParts(first) == PlainParts(second):
+        return
     found = next(differences(Copy(first, loose=True).plain, Copy(second, loose=True).plain), None)
     if found is None:
         return

@@ -32,9 +32,11 @@ import pandas as pd
 import pytest
 
 from calamity_lab.errors import ImpureModel
+from calamity_lab.examples import bank, fulfilment
 from calamity_lab.kernel.ask import Question
 from calamity_lab.lab import Lab
-from calamity_lab.trace.copies import Copy
+from calamity_lab.trace.copies import Copy, PlainParts
+from calamity_lab.trace.differences import differences
 from calamity_lab.trace.purity import PurityCheck
 from tests.junk import JUNK
 
@@ -305,6 +307,12 @@ CHARGES: Mapping[str, Charge] = {
     "== of its own": Charge(lambda: Memo(1), lambda o: setattr(o, "held", 2), "value"),
     "beside a cached property": Charge(lambda: Circle(1), lambda o: setattr(o, "held", o.area), "value.held"),
     "a frozen record": Charge(Remembering, lambda o: object.__setattr__(o, "held", 2), "value.held"),
+    "a frozen record in a tuple": Charge(
+        lambda: (Colour.RED, (Remembering(),)),
+        lambda v: object.__setattr__(v[1][0], "held", 2),
+        "value[1][0].held",
+    ),
+    "a struct of numbers": Charge(lambda: Struct(1), lambda o: setattr(o, "held", None), "value.held"),
     "a struct": Charge(lambda: Struct([1]), lambda o: o.held.append(2), "value.held[1]"),
     "a named tuple": Charge(lambda: Named([1]), lambda o: o.held.append(2), "value.held[1]"),
     "a deque": Charge(lambda: deque([1]), lambda d: d.append(2), "value[1]"),
@@ -332,6 +340,41 @@ def test_a_callback_that_changes_what_it_holds_is_named_and_the_change_is_put_ba
     assert caught.value.field == charge.path
     if name not in ("a bytearray", "a random that is asked", "a frame"):
         assert Copy.of_fields(Box(value)).plain == before
+
+
+ROWS: Mapping[str, Callable[[], Any]] = {
+    "nothing": lambda: None,
+    "true": lambda: True,
+    "another number": lambda: 2,
+    "empty": tuple,
+    "a tuple": lambda: (1, 2),
+    "a tuple in a tuple": lambda: ((1, 2),),
+    "two tuples": lambda: ((1,), (2,)),
+    "a record": lambda: Remembering(1),
+    "a record of another number": lambda: Remembering(2),
+    "the same in another class": lambda: RememberingAttrs(1),
+    "records": lambda: Named((Struct(Colour.RED), Remembering(2))),
+    "a class in a field": lambda: Struct(int),
+    **{name: fair.make for name, fair in FAIR.items()},
+    **JUNK,
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_values_with_equal_rows_have_equal_copies(name: str) -> None:
+    copied = Copy(ROWS[name]()).plain
+    for make in [make for make in ROWS.values() if PlainParts(make()) == PlainParts(ROWS[name]())]:
+        assert next(differences(copied, Copy(make()).plain), None) is None
+
+
+def test_the_messages_and_states_of_a_run_have_rows_and_are_not_copied() -> None:
+    for model in (bank, fulfilment):
+        lab = Lab(model)
+        lab.send(*model.story())
+        lab.resume()
+        values = [*lab.aggregates.values(), *(each.event for each in lab.events)]
+        assert len(values) > 10
+        assert [each for each in values if PlainParts(each) != PlainParts(each)] == []
 
 
 class Listed(list[int]):
