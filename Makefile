@@ -25,6 +25,9 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_SYSTEM_CERTS ?= 1
 export UV_NATIVE_TLS ?= 1
 
+# Not by its own name: a line with that runs even where `make -n` is to say only what would run.
+AGAIN := $(MAKE)
+
 # Each is a target of its own, so that two cores share them; all of them print only what is wrong.
 QUICK_CHECKS := check-format check-lint
 SLOW_CHECKS := check-types check-js
@@ -68,9 +71,9 @@ lab: $(VENV)/.ready-lab
 # pytest's own: the checks print only what is wrong, and only after it. The tests have the floors among them.
 test: $(VENV)/.ready-test $(QUICK_CHECKS)
 	@chromium="$$($(BIN)/python -m scripts.chromium)" || exit; found="$$(mktemp)"; \
-	$(MAKE) --no-print-directory -k -j2 $(SLOW_CHECKS) >"$$found" 2>&1 & checks=$$!; \
+	$(AGAIN) --no-print-directory -k -j2 $(SLOW_CHECKS) >"$$found" 2>&1 & checks=$$!; \
 	trap "kill $$checks" INT TERM; \
-	$(MAKE) --silent $(VENV)/.ready-compiled; \
+	$(AGAIN) --silent $(VENV)/.ready-compiled; \
 	CHROMIUM="$$chromium" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS); tests=$$?; \
 	wait $$checks || { cat "$$found" >&2; tests=1; }; \
 	rm "$$found"; exit $$tests

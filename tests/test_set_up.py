@@ -11,6 +11,8 @@ import pytest
 
 from scripts import bootstrap, chromium, open_lab
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 def program(path: Path, exit_code: int) -> Path:
     """A program that does nothing but end with this exit code."""
@@ -101,3 +103,17 @@ def test_the_settings_of_the_users_home_do_not_reach_the_lab(tmp_path: Path) -> 
     shown = subprocess.run(asked, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
     assert "broken" not in shown.stderr
+
+
+def test_a_dry_run_of_make_says_what_would_run_and_runs_nothing(tmp_path: Path) -> None:
+    makefile = ROOT / "Makefile"
+    given = next(line for line in makefile.read_text(encoding="utf-8").splitlines() if "SETUP :=" in line)
+    for name in ("package-lock.json", *given.partition(":=")[2].split()):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    words = ["make", "-n", "-f", str(makefile), "test"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "-m pytest" in done.stdout
+    assert "check-types" in done.stdout
