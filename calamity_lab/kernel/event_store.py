@@ -12,6 +12,7 @@ from rpds import HashTrieMap, List
 from calamity_lab.errors import InvalidValue, ModelError, WrongExpectedVersion, repr_of
 from calamity_lab.kernel.arguments import a_function, a_list, a_mapping, a_whole_number, is_a, words_of, wrong
 from calamity_lab.kernel.clocks_and_ids import Clock, Ids, RandomIds, check_sources, draw, read, system_clock
+from calamity_lab.kernel.frozen import FrozenCollection, made, remade
 from calamity_lab.kernel.identity import Identity
 from calamity_lab.kernel.persistent import PersistentMap, PersistentVector
 from calamity_lab.kernel.protocols import (
@@ -36,42 +37,27 @@ class _Log(PersistentVector[RecordedEvent], gc=False):
     """All events of a store, in order."""
 
 
-class InMemoryEventStore:
+class InMemoryEventStore(FrozenCollection):
     """Streams of recorded events as a value: an old one may be appended to again, and forks.
 
     Bare events may be appended too; they get their ids and times from ``ids`` and ``clock``.
     """
 
-    __slots__ = ("_clock", "_ids", "_log", "_streams", "_subscribers")
-
     _log: _Log
     _streams: PersistentMap[List[RecordedEvent]]  # each with the latest event first
     _subscribers: HashTrieMap[StreamId | Category | None, tuple[Subscriber, ...]]
-    _clock: Clock | Callable[[], datetime]
-    _ids: Ids | Callable[[], str]
+    clock: Clock | Callable[[], datetime]  # where bare events get their times from
+    ids: Ids | Callable[[], str]  # where bare events get their ids from
 
-    def __init__(
-        self,
+    @classmethod
+    def _of(
+        cls,
         *,
         clock: Clock | Callable[[], datetime] = system_clock,
         ids: Ids | Callable[[], str] = RandomIds(),
-    ) -> None:
-        self._log = _Log()
-        self._streams = PersistentMap()
-        self._subscribers = HashTrieMap()
+    ) -> Self:
         check_sources("InMemoryEventStore", clock, ids)
-        self._clock = clock
-        self._ids = ids
-
-    @property
-    def clock(self) -> Clock | Callable[[], datetime]:
-        """Where bare events get their times from."""
-        return self._clock
-
-    @property
-    def ids(self) -> Ids | Callable[[], str]:
-        """Where bare events get their ids from."""
-        return self._ids
+        return made(cls, _Log(), PersistentMap(), HashTrieMap(), clock, ids)
 
     @classmethod
     def of(
@@ -82,7 +68,6 @@ class InMemoryEventStore:
         ids: Ids | Callable[[], str] = RandomIds(),
     ) -> InMemoryEventStore:
         """A store that holds a history recorded elsewhere; positions and versions must have no gap."""
-        store = cls(clock=clock, ids=ids)
         streams: dict[str, list[RecordedEvent]] = {}
         log = a_list("InMemoryEventStore.of(recorded)", recorded, "store.stream(ALL)", of=RecordedEvent)
         for event in log:
@@ -98,9 +83,8 @@ class InMemoryEventStore:
                     f"{event.stream_version}; expected {n} and {len(stream)}: "
                     "the history has a gap or an event twice"
                 )
-        store._log = _Log(log)
-        store._streams = PersistentMap({name: List(events[::-1]) for name, events in streams.items()})
-        return store
+        latest_first = PersistentMap({name: List(events[::-1]) for name, events in streams.items()})
+        return remade(cls(clock=clock, ids=ids), _log=_Log(log), _streams=latest_first)
 
     @classmethod
     def from_streams(
@@ -128,7 +112,8 @@ class InMemoryEventStore:
         store, proposals = self, listed(events)
         stream_id = checked_stream_id(stream_id, "append needs the id of one stream")
         if not all([is_a(event, ProposedEvent) for event in proposals]):
-            proposals, store = self._proposed(proposals)
+            proposals, clock, ids = dressed(proposals, self.clock, self.ids)
+            store = remade(self, clock=clock, ids=ids)
         return store.record(stream_id, proposals, expected_version)[1]
 
     def record(
@@ -149,7 +134,7 @@ class InMemoryEventStore:
             entry = proposal.recorded(stream_id, version, position)
             log, stream = log.append(entry), stream.push_front(entry)
             recorded.append(entry)
-        store = self._with(log, self._streams.insert(stream_id, stream))
+        store = remade(self, _log=log, _streams=self._streams.insert(stream_id, stream))
         if len(self._subscribers):
             wanted = (stream_id, Category.of(stream_id), ALL)
             notify([each for of in wanted for each in self._subscribers.get(of, ())], recorded)
@@ -176,10 +161,8 @@ class InMemoryEventStore:
         """
         stream_id = checked_subscription(stream_id, subscriber)
         refuse_name(name, "an InMemoryEventStore is a value that ends with the program")
-        store = self._with(self._log, self._streams)
         known = self._subscribers.get(stream_id, ())
-        store._subscribers = self._subscribers.insert(stream_id, (*known, subscriber))
-        return store
+        return remade(self, _subscribers=self._subscribers.insert(stream_id, (*known, subscriber)))
 
     def version(self, stream_id: StreamId) -> int:
         """The version of the last event of a stream (with ALL: its position); 0 where there is none."""
@@ -217,29 +200,12 @@ class InMemoryEventStore:
         return f"InMemoryEventStore(events={len(self._log):,}, streams={len(self._streams):,})"
 
     def __reduce__(self) -> Any:
-        return _restored, (list(self._log), dict(self._subscribers), self._clock, self._ids)
-
-    def _with(self, log: _Log, streams: PersistentMap[List[RecordedEvent]]) -> InMemoryEventStore:
-        store = object.__new__(InMemoryEventStore)
-        store._log = log
-        store._streams = streams
-        store._subscribers = self._subscribers
-        store._clock = self._clock
-        store._ids = self._ids
-        return store
-
-    def _proposed(self, events: list[Any]) -> tuple[list[ProposedEvent], InMemoryEventStore]:
-        """The events with ids and a time of the store, and a store whose sources go on from there."""
-        store = self._with(self._log, self._streams)
-        proposals, store._clock, store._ids = dressed(events, self._clock, self._ids)
-        return proposals, store
+        return _restored, (list(self._log), dict(self._subscribers), self.clock, self.ids)
 
 
 def _restored(log: list[RecordedEvent], subscribers: dict[Any, Any], clock: Any, ids: Any) -> Any:
     """The store that was pickled or copied."""
-    store = InMemoryEventStore.of(log, clock=clock, ids=ids)
-    store._subscribers = HashTrieMap(subscribers)
-    return store
+    return remade(InMemoryEventStore.of(log, clock=clock, ids=ids), _subscribers=HashTrieMap(subscribers))
 
 
 class NotCopied:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta
 from dataclasses import Field, field, fields, make_dataclass
 from functools import cache
+from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from msgspec import NODEFAULT, Struct, StructMeta, structs
@@ -48,8 +49,12 @@ class ComparedInPart(FrozenValue, frozen=True, eq=False):
 class _Collecting(StructMeta, ABCMeta):
     """The metaclass of `FrozenCollection`: a call of a class takes the items, not the fields."""
 
-    def __call__(cls: Any, *items: Any) -> Any:
-        return cls._of(*items)
+    def __call__(cls: Any, *given: Any, **options: Any) -> Any:
+        return cls._of(*given, **options)
+
+    @property
+    def __signature__(cls: Any) -> Signature:
+        return signature(cls._of)
 
 
 if TYPE_CHECKING:
@@ -58,7 +63,7 @@ if TYPE_CHECKING:
         """No struct for the type checker, which would take the fields for arguments of a call."""
 
         def __init_subclass__(cls, **options: bool) -> None: ...
-        def __new__(cls, *items: Any) -> Self: ...
+        def __new__(cls, *given: Any, **options: Any) -> Self: ...
 
     def made(cls: type[C], *fields: Any) -> C:
         """A collection with these fields, in order."""

@@ -17,6 +17,7 @@ from calamity_lab.kernel.agenda import Agenda, Pending
 from calamity_lab.kernel.deadlines import waiting_and_due
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import begun, fold, identity_in
+from calamity_lab.kernel.frozen import remade
 from calamity_lab.kernel.identity import Identity, stored_name
 from calamity_lab.kernel.in_memory_stores import InMemoryAggregateStore, InMemoryProcessManagerStore
 from calamity_lab.kernel.run import Run
@@ -104,8 +105,7 @@ class Renewed:
     def _events(self, store: InMemoryEventStore) -> InMemoryEventStore:
         log = [replace(each, event=self.value(each.event)) for each in store]
         events = InMemoryEventStore.of(log, clock=store.clock, ids=store.ids)
-        events._subscribers = store._subscribers
-        return events
+        return remade(events, _subscribers=store._subscribers)
 
     def _process_managers(self, types: Sequence[type]) -> tuple[type, ...]:
         """Those that the stack was given besides those of its model, and those of the model as it is now."""
