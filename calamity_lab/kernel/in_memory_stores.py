@@ -9,6 +9,7 @@ from calamity_lab.errors import InvalidModel, InvalidValue, repr_of
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.arguments import a_list, a_mapping, a_text, a_whole_number, an_instance, is_a, wrong
 from calamity_lab.kernel.folding import Verb, begun, fold, react, states_after
+from calamity_lab.kernel.frozen import FrozenValue
 from calamity_lab.kernel.identity import Identity, identify, stored_name, stream_id_of
 from calamity_lab.kernel.messages import Continue, Interest, Once, Start, Stop
 from calamity_lab.kernel.persistent import PersistentMap
@@ -81,7 +82,7 @@ class InMemoryAggregateStore(_Keyed[Any]):
         return self.insert(identity.stream_id, aggregate)
 
 
-class Reaction(NamedTuple):
+class Reaction(FrozenValue, frozen=True):
     """What one process manager made of one event: the type, the instance's id, the verb, the commands."""
 
     manager: type
@@ -103,7 +104,8 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
     ) -> tuple[tuple[Reaction, ...], InMemoryProcessManagerStore]:
         """The reactions of the types that are interested, in order, and the store after them."""
         store, reactions = self, []
-        an_instance("handle_event(recorded_event)", recorded_event, RecordedEvent, "a RecordedEvent")
+        if type(recorded_event) is not RecordedEvent:
+            an_instance("handle_event(recorded_event)", recorded_event, RecordedEvent, "a RecordedEvent")
         types = a_list("handle_event(process_manager_types)", process_manager_types, "[Transfer]", of=type)
         for manager in types:
             for interest in ask.interested(manager, recorded_event.event, recorded_event):
@@ -149,7 +151,7 @@ class InMemoryProcessManagerStore(_Keyed[Any]):
         identity = identify(manager, interest.id)
         stream_id = identity.stream_id
         instance = self.get(stream_id)
-        if instance is not None and not isinstance(interest, Stop):
+        if instance is not None and type(instance) is not manager and not isinstance(interest, Stop):
             _same_class(identity, instance)
         verb, after, commands = react(identity, instance, interest, recorded)
         store = self

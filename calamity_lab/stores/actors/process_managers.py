@@ -80,9 +80,8 @@ class InstancesInActor:
         verb, commands = Verb.IGNORED, ()
         try:
             for interest in _interests_of(identity, recorded):
-                (*_, verb, commands), self._instances = self._instances.react(
-                    identity.type, interest, recorded
-                )
+                reaction, self._instances = self._instances.react(identity.type, interest, recorded)
+                verb, commands = reaction.verb, reaction.commands
         except CalamityError as error:
             return ReactResult(Verb.IGNORED, (), before, before, error)
         answer = ReactResult(verb, commands, before, self._instances.get(stream_id))
