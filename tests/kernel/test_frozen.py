@@ -6,13 +6,16 @@ import gc
 import weakref
 from collections.abc import Iterator
 from dataclasses import asdict, fields, is_dataclass, replace
+from inspect import signature
 from typing import Any
 
 import pytest
 
 from calamity_lab.errors import ModelError, Rejected
 from calamity_lab.examples.bank import DepositFunds, WithdrawFunds
+from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.frozen import FrozenValue
+from calamity_lab.kernel.persistent import PersistentMap
 from calamity_lab.kernel.run import begin, dispatch
 from calamity_lab.kernel.stack import Stack
 from calamity_lab.kernel.steps import Completed, Step
@@ -62,6 +65,24 @@ def test_an_error_of_the_model_is_freed_with_its_run() -> None:
         return weakref.ref(caught.value)
 
     assert_freed([failed() for _ in range(20)])
+
+
+def test_maps_and_the_log_are_left_out_of_garbage_collection() -> None:
+    stack = dispatch(Stack(), DepositFunds("1", 5))
+    maps = (
+        stack.aggregates,
+        stack.aggregate_versions,
+        stack.process_managers,
+        stack.process_manager_versions,
+    )
+    assert [gc.is_tracked(each) for each in (*maps, stack.event_store._log)] == [False] * 5
+
+
+def test_a_collection_says_what_a_call_of_its_class_takes_and_its_fields_stay() -> None:
+    assert list(signature(PersistentMap).parameters) == ["items"]
+    assert list(signature(InMemoryEventStore).parameters) == ["clock", "ids"]
+    with pytest.raises(AttributeError, match="immutable"):
+        PersistentMap({"a": 1})._size = 2
 
 
 def assert_freed(kept: list[weakref.ref[Any]]) -> None:
