@@ -21,6 +21,7 @@ from calamity_lab.errors import (
     InvalidModel,
     InvalidValue,
     OutOfRange,
+    StoreError,
     UnknownArgument,
     repr_of,
     text_of,
@@ -38,6 +39,17 @@ def wrong(asked: str, given: Any, works: str) -> InvalidValue:
     found = f"={repr_of(given)}"
     named = f"{asked[:-1]}{found})" if asked.endswith(")") else f"{asked}{found}"
     return InvalidValue(f"{named}: give {works}")
+
+
+def store_after(store: Any, method: str, after: Any) -> Any:
+    """The store after a call of its method, as the method gave it; raises `StoreError` where that is None."""
+    if after is None:
+        name = type(store).__name__
+        raise StoreError(
+            f"{name}.{method}(...) gave None for the store after it; return the {name} as it is now: "
+            "a new one, or self where it changes in place"
+        )
+    return after
 
 
 def is_a(given: Any, *kinds: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import accumulate, islice, takewhile
 from typing import Any
 
@@ -16,6 +17,7 @@ from calamity_lab.errors import (
 )
 from calamity_lab.kernel import ask, outbox
 from calamity_lab.kernel.agenda import Pending
+from calamity_lab.kernel.arguments import store_after
 from calamity_lab.kernel.clocks_and_ids import draw, read
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import begun, states_after, what_it_takes
@@ -85,6 +87,11 @@ def execute(run: Run, progress: Executing) -> tuple[Step, Run]:
     return _execute(run, *progress, run.stack.aggregates.get(progress.identity.stream_id))
 
 
+def _applied(store: Any, identity: Identity, events: Iterable[RecordedEvent]) -> Any:
+    """The store of aggregates after recorded events of one of them."""
+    return store_after(store, "apply", store.apply(identity, what_it_takes(identity.type, events)))
+
+
 def _populate(run: Run, pending: Pending, identity: Identity, attempt: int) -> tuple[Step, Run]:
     stack = run.stack
     missed, _ = events_missed(stack, identity)
@@ -92,7 +99,7 @@ def _populate(run: Run, pending: Pending, identity: Identity, attempt: int) -> t
         versions = stack.aggregate_versions
         stack = changed(
             stack,
-            aggregates=stack.aggregates.apply(identity, what_it_takes(identity.type, missed)),
+            aggregates=_applied(stack.aggregates, identity, missed),
             aggregate_versions=versions.increment_version(
                 identity, missed[-1].stream_version - versions.get(identity.stream_id, 0)
             ),
@@ -203,7 +210,9 @@ def _record_taken_in(
         aggregates = aggregates.insert(identity.stream_id, states[-1])
     else:
         stream = stack.event_store.stream(identity.stream_id)
-        aggregates = aggregates.forget(identity).apply(identity, what_it_takes(identity.type, stream))
+        aggregates = _applied(
+            store_after(aggregates, "forget", aggregates.forget(identity)), identity, stream
+        )
     versions = stack.aggregate_versions
     count = recorded[-1].stream_version - versions.get(identity.stream_id, 0)
     versions = versions.increment_version(identity, count)
@@ -244,6 +253,7 @@ def _decide(
         return decided
     is_taken = context is not None and DISPATCH[type(store)] is not None
     events, after = store.dispatch(command, context) if is_taken else store.dispatch(command)
+    store_after(store, "dispatch", after)
     if not events:
         return (), (), after
     # The store has the last state only; the states before are folded again.
@@ -301,7 +311,7 @@ def _record(
     if store.__class__ is InMemoryEventStore or _records(store):
         recorded: tuple[tuple[RecordedEvent, ...], Any] = store.record(stream_id, proposals, expected)
         return recorded
-    store = store.append(stream_id, proposals, expected_version=expected)
+    store = store_after(store, "append", store.append(stream_id, proposals, expected_version=expected))
     return tuple(islice(store.stream(stream_id, start_version=version + 1), len(proposals))), store
 
 
@@ -343,7 +353,7 @@ def _forgetting(run: Run, aggregates: Any, identity: Identity) -> Run:
     versions = run.stack.aggregate_versions
     stack = changed(
         run.stack,
-        aggregates=aggregates.forget(identity),
+        aggregates=store_after(aggregates, "forget", aggregates.forget(identity)),
         aggregate_versions=versions.increment_version(identity, -versions.get(identity.stream_id, 0)),
     )
     return structs.replace(run, stack=stack)

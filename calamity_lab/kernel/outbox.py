@@ -38,7 +38,15 @@ from calamity_lab.errors import (
 )
 from calamity_lab.kernel import ask
 from calamity_lab.kernel.agenda import Failure, Pending
-from calamity_lab.kernel.arguments import a_function, a_list, a_text, a_time, a_whole_number, an_instance
+from calamity_lab.kernel.arguments import (
+    a_function,
+    a_list,
+    a_text,
+    a_time,
+    a_whole_number,
+    an_instance,
+    store_after,
+)
 from calamity_lab.kernel.deadlines import NO_CHANGES, Answers, Changes, TakenOff, all_taken_off, answers
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.folding import Verb, identity_in, verb_of
@@ -362,7 +370,8 @@ def settled(
     if settles(stack, pending):
         store, all_sent = stack.event_store, (*sent, *changes.set)
         off = _off(store, all_sent, changes.taken_off)
-        return changed(stack, event_store=store.settle(pending, outcome, all_sent, **off))
+        after = store_after(store, "settle", store.settle(pending, outcome, all_sent, **off))
+        return changed(stack, event_store=after)
     return noted(stack, pending, outcome) if pending.once else stack
 
 

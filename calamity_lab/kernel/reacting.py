@@ -16,6 +16,7 @@ from calamity_lab.kernel.agenda import (
     Failure,
     Pending,
 )
+from calamity_lab.kernel.arguments import store_after
 from calamity_lab.kernel.clocks_and_ids import read
 from calamity_lab.kernel.deadlines import NO_CHANGES, all_taken_off, answers, change, has_later
 from calamity_lab.kernel.deciding import settled_before
@@ -114,6 +115,7 @@ def _hand_on(
                     there = Handling(pending, recorded, n, m)
                     return _caught_up(run, stack, there, identify(types[m], interests[0].id), count)
             reactions, process_managers = stack.process_managers.handle_event(event, (types[m],))
+            store_after(stack.process_managers, "handle_event", process_managers)
             delivered[m] = max(position, delivered[m])
             if reactions:
                 is_last = m + 1 == len(types) and n + 1 == len(recorded)
@@ -169,6 +171,7 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
     if not is_next:
         return _catch_up(run, there, first, position - 1)
     reactions, process_managers = stack.process_managers.handle_event(event, (manager,))
+    store_after(stack.process_managers, "handle_event", process_managers)
     reacting = _reacting(stack, pending, event, reactions, process_managers)
     upto = _last_before_the_next(manager, recorded, n)
     store = outbox.hand_on(
