@@ -45,7 +45,7 @@ from calamity_lab.stores.sql.rows import (
 )
 from calamity_lab.text import format_value
 
-_FEW = 500  # values in one statement
+_FEW = 512  # values in one statement
 
 
 class OutboxEntry(NamedTuple):
@@ -236,21 +236,24 @@ class SQLOutbox(DurableEventStore):
         return sorted([Delivery(*row) for row in rows], key=lambda each: each.position)
 
     def _events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
-        wanted = sorted(set(positions))
-        for n in range(0, len(wanted), _FEW):
-            given = ", ".join([str(int(position)) for position in wanted[n : n + _FEW]])
+        for given, values in self._among(sorted(set(positions))):
             statement = f"SELECT {listed(COLUMNS)} FROM events WHERE position IN ({given}) ORDER BY position"
-            yield from map(self._codec.recorded, self._database.rows(statement))
+            yield from map(self._codec.recorded, self._database.rows(statement, values))
 
     def _depths(self, command_ids: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = {}
-        wanted = list(dict.fromkeys(command_ids)) if self._is_there else []
-        for n in range(0, len(wanted), _FEW):
-            values = {f"id_{m}": command_id for m, command_id in enumerate(wanted[n : n + _FEW])}
-            given = self._statements.with_values(listed(values, ":{}"))
+        for given, values in self._among(list(dict.fromkeys(command_ids)) if self._is_there else []):
             statement = f"SELECT command_id, depth FROM outbox WHERE command_id IN ({given})"
             found.update(self._database.rows(statement, values))
         return found
+
+    def _among(self, wanted: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Values as a statement lists them; repeats fill up to a power of 2, so that few texts differ."""
+        for n in range(0, len(wanted), _FEW):
+            few = wanted[n : n + _FEW]
+            repeated = [few[-1]] * ((1 << (len(few) - 1).bit_length()) - len(few))
+            values = {f"value_{m}": value for m, value in enumerate([*few, *repeated])}
+            yield self._statements.with_values(listed(values, ":{}")), values
 
     def _shown_outbox(self) -> tuple[OutboxEntry, ...]:
         rows = self._database.rows(self._statements.outbox) if self._is_there else []

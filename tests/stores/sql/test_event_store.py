@@ -207,6 +207,13 @@ def test_a_long_stream_is_read_in_pages_from_either_end(url: str) -> None:
         assert [r.position for r in store.stream(ALL, direction=BACKWARDS)] == list(range(5000, 0, -1))
 
 
+def test_events_at_positions_are_read_once_each_however_many(url: str) -> None:
+    with SQLEventStore(url, [Noted]) as store:
+        store.append("Note-1", [Noted(str(n)) for n in range(1, 601)])
+        for count in (0, 1, 2, 3, 511, 512, 513, 600):
+            assert [r.position for r in store.events_at(range(count, 0, -1))] == list(range(1, count + 1))
+
+
 def test_a_stream_is_read_up_to_a_position(url: str) -> None:
     with SQLEventStore(url, [Noted]) as store:
         for n in range(1, 101):
