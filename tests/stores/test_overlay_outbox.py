@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,6 @@ from calamity_lab.kernel.run import advance, begin
 from calamity_lab.kernel.stack import changed
 from calamity_lab.stores.overlay import OverlayEventStore
 from calamity_lab.stores.sql import SQLEventStore
-from calamity_lab.testing.postgres import PostgresServer
 from tests.kernel.durable import copy_of, durable, new_store
 from tests.kernel.running import finish, only, steps_of
 from tests.stores.scripts import TYPES, new_stack, scripts
@@ -103,10 +103,9 @@ def test_commits_at_any_moments_leave_the_base_as_a_run_on_it_does(
 
 @pytest.mark.parametrize("number", [3, 4, 9])
 def test_commits_to_postgresql_leave_it_as_a_run_on_it_does(
-    postgres_server: PostgresServer, number: int
+    postgres_urls: Iterator[str], number: int
 ) -> None:
-    urls = [postgres_server.new_database() for _ in range(2)]
-    direct, base = [SQLEventStore(url, TYPES) for url in urls]
+    direct, base = [SQLEventStore(next(postgres_urls), TYPES) for _ in range(2)]
     with direct, base:
         for store in (direct, base):
             crashed(store, number + 1000, 17)
@@ -115,8 +114,6 @@ def test_commits_to_postgresql_leave_it_as_a_run_on_it_does(
         with pytest.raises(CommitConflict):
             other.stack.event_store.commit()
         assert contents(base) == contents(direct)
-    for url in urls:
-        postgres_server.drop_database(url)
 
 
 @settings(max_examples=25, deadline=None)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -40,10 +40,18 @@ def make_table(url: str, name: str) -> None:
         connection.execute(f"CREATE TABLE {name} (id int)")
 
 
-def test_every_database_is_new_and_empty(postgres_server: PostgresServer, postgres_url: str) -> None:
-    make_table(postgres_url, "mine")
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a database of its own."""
+    url = postgres_server.new_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+def test_every_database_is_new_and_empty(postgres_server: PostgresServer, database: str) -> None:
+    make_table(database, "mine")
     other = postgres_server.new_database()
-    assert (tables(postgres_url), tables(other)) == (["mine"], [])
+    assert (tables(database), tables(other)) == (["mine"], [])
     postgres_server.drop_database(other)
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         psycopg.connect(other)
@@ -51,14 +59,14 @@ def test_every_database_is_new_and_empty(postgres_server: PostgresServer, postgr
 
 @pytest.mark.parametrize("end", [PostgresServer.stop, PostgresServer.crash])
 def test_a_server_that_went_away_comes_back_with_its_databases(
-    postgres_server: PostgresServer, postgres_url: str, end: Callable[[PostgresServer], None]
+    postgres_server: PostgresServer, database: str, end: Callable[[PostgresServer], None]
 ) -> None:
-    make_table(postgres_url, "kept")
+    make_table(database, "kept")
     end(postgres_server)
     with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(postgres_url)
+        psycopg.connect(database)
     postgres_server.start()
-    assert tables(postgres_url) == ["kept"]
+    assert tables(database) == ["kept"]
 
 
 def test_what_the_server_cannot_do_is_told_with_its_own_words(postgres_server: PostgresServer) -> None:
