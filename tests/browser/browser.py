@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, Error, Page, Playwright, Request, WebSocket, sync_playwright
 
 from scripts.chromium import find_chromium
 from tests.browser.jupyter import JupyterServer
-from tests.browser.lab_page import LabPage
+from tests.browser.lab_page import LabPage, Watched
 
 FLAGS = (
     "--no-sandbox",
@@ -64,14 +66,50 @@ class Guard:
         self.errors.append(error.stack or error.message)
 
 
+class Shown(Protocol):
+    """What a test shows on a page."""
+
+    @property
+    def page(self) -> Page: ...
+
+    @property
+    def guard(self) -> Watched: ...
+
+    def check(self) -> None:
+        """Raise an AssertionError if the page misbehaved."""
+
+
+LISTENERS: WeakKeyDictionary[Page, Callable[[Any], Any]] = WeakKeyDictionary()
+"""What hears the calls of `python` on each page: a page can be given such a function only once."""
+
+
+def listen(page: Page, hear: Callable[[Any], Any]) -> None:
+    """Have the page's function `python` call this one."""
+    if page not in LISTENERS:
+        page.expose_function("python", lambda message: LISTENERS[page](message))
+    LISTENERS[page] = hear
+
+
+def forget(page: Page) -> None:
+    """Take the mouse off the page, and take back what was said of the reader's wishes."""
+    page.mouse.move(-9, -9)
+    page.emulate_media(media="null", color_scheme="null", reduced_motion="null", forced_colors="null")
+
+
 class Browser:
-    """A headless Chromium that is already on this machine; pages of one browser share its cache."""
+    """A headless Chromium that is already on this machine; pages of one browser share its cache.
+
+    A new page costs half of what a test on it does: a process is started, which compiles and measures what
+    others have compiled and measured. So a page that has passed its test is emptied and met by the next test.
+    """
 
     def __init__(self, executable: str | None = None) -> None:
         self._executable = executable
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
         self._context: BrowserContext | None = None
+        self._used: list[Page] = []
+        self._left: list[Page] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -98,15 +136,41 @@ class Browser:
         if self._playwright is not None:
             self._playwright.stop()
         self._playwright = self._chromium = self._context = None
+        self._used, self._left = [], []
 
     def page(self, *, width: int = 1200, height: int = 900, apart: bool = False) -> Page:
         """An empty page of this size; one ``apart`` shares nothing with others, such as a clock."""
         if self._context is None or self._chromium is None:
             raise RuntimeError("The browser is not started.")
-        page = self._chromium.new_page() if apart else self._context.new_page()
+        if apart:
+            page = self._chromium.new_page()
+        else:
+            page = self._left.pop() if self._left else self._context.new_page()
+            self._used.append(page)
+            page.bring_to_front()
         page.set_viewport_size({"width": width, "height": height})
         page.set_default_timeout(60_000)
         return page
+
+    def take_back(self, shown: Shown) -> None:
+        """Check what a test has shown, and leave its page to the next test, with an empty document."""
+        shown.check()
+        shown.guard.rest()
+        forget(shown.page)
+        shown.page.goto("about:blank")
+        self._left.append(shown.page)
+        self._go_back(shown.page)
+
+    def close(self, page: Page) -> None:
+        """Close a page that was given out."""
+        page.close()
+        self._go_back(page)
+
+    def _go_back(self, left: Page) -> None:
+        """Show the page that was in use before this one: one behind others draws itself seldom."""
+        self._used = [page for page in self._used if page is not left and not page.is_closed()]
+        if self._used:
+            self._used[-1].bring_to_front()
 
     def lab_page(self, server: JupyterServer, *, width: int = 1200, height: int = 900) -> LabPage:
         """A page for this JupyterLab, guarded from its first request on."""

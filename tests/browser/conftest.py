@@ -71,8 +71,7 @@ def plain_page(browser: Browser, kernel_fork: KernelFork, tmp_path: Path) -> Ite
     with NotebookRun(kernel_fork, tmp_path) as run:
         page = PlainPage(browser.page(), run)
         yield page
-        page.check()
-        page.page.close()
+        browser.take_back(page)
 
 
 @pytest.fixture
@@ -82,8 +81,7 @@ def bare(browser: Browser) -> Iterator[BarePage]:
     lab.send(*bank.story())
     bare = BarePage(browser.page(), lab)
     yield bare
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser.browser import Browser, Guard
+from tests.browser.browser import Browser, Guard, forget
 from tests.browser.jupyter import JupyterServer
 from tests.browser.lab_page import LabPage, Theme
 
@@ -75,10 +75,7 @@ class KeptLabPage(LabPage):
         if self.spoiled or self.as_loaded is None:
             return False
         self.script(CLOSE)
-        self.page.mouse.move(0, 0)
-        self.page.emulate_media(
-            media="null", color_scheme="null", reduced_motion="null", forced_colors="null"
-        )
+        forget(self.page)
         self.check()
         return bool(self.script(AS_IT_IS) == self.as_loaded)
 
@@ -95,6 +92,7 @@ class Keeper:
         """A page for one test, 1200 by 900: the one that the last test left, or else a new one."""
         page = self._kept or KeptLabPage(self._browser.page(), self._server)
         self._kept = None
+        page.page.bring_to_front()
         page.resize(1200, 900)
         return page
 
@@ -109,7 +107,7 @@ class Keeper:
             if can_be_kept:
                 self._kept = KeptLabPage(page.page, self._server, as_loaded=page.as_loaded)
             else:
-                page.page.close()
+                self._browser.close(page.page)
 
     def close(self) -> None:
         """Close the page that is kept."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page
 
-from tests.browser.browser import Guard
+from tests.browser.browser import Guard, listen
 from tests.browser.lab_page import NotebookPage, Theme
 from tests.browser.notebook_run import NotebookRun
 
@@ -31,7 +31,7 @@ class PlainPage(NotebookPage):
         super().__init__(page, Guard(page))
         self.run = run
         page.set_content(PAGE)
-        page.expose_function("python", self._hear)
+        listen(page, self._hear)
         page.add_script_tag(type="module", content=SCRIPT)
         page.wait_for_function("() => 'takeOver' in window")
         self.theme(theme)

@@ -25,8 +25,7 @@ def gallery(
     with NotebookRun(kernel_fork, tmp_path_factory.mktemp("gallery")) as run:
         page = PlainPage(browser.page(), run)
         yield Gallery(page)
-        page.check()
-        page.page.close()
+        browser.take_back(page)
 
 
 @pytest.fixture(params=["light", "dark"], scope="module")

@@ -13,7 +13,7 @@ from tests.views.test_comparison import edited_bank
 def test_branches_are_compared_by_mouse_and_by_keyboard_and_a_difference_leads_to_its_moment(
     browser: Browser,
 ) -> None:
-    page = browser.page(apart=True)
+    page = browser.page()
     lab = edited_bank()
     bare = BarePage(page, lab)
     bare.press("Compare main")  # the first and only action, at the branch below the slider
@@ -45,12 +45,11 @@ def test_branches_are_compared_by_mouse_and_by_keyboard_and_a_difference_leads_t
     panel.get_by_role("combobox", name="Second branch").select_option("main")
     expect(panel).to_contain_text("'main' and 'main' never part; nothing differs")
 
-    bare.check()
-    page.close()
+    browser.take_back(bare)
 
 
 def test_branches_are_compared_by_the_keyboard(browser: Browser) -> None:
-    page = browser.page(apart=True)
+    page = browser.page()
     lab = edited_bank()
     bare = BarePage(page, lab)
     bare.root.get_by_role("tab", name="State").focus()
@@ -75,5 +74,4 @@ def test_branches_are_compared_by_the_keyboard(browser: Browser) -> None:
     bare.settle()
     assert (bare.moment, lab.trace.branch.name) == (18, "poor")
     assert axe(page, ".cl-compare") == []
-    bare.check()
-    page.close()
+    browser.take_back(bare)

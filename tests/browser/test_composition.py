@@ -57,8 +57,7 @@ def shared(browser: Browser) -> Iterator[BarePage]:
         lab.step()
     bare = BarePage(browser.page(width=1300, height=1400), lab)
     yield bare
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.fixture
@@ -274,8 +273,7 @@ def test_views_come_when_they_have_matter_and_the_one_that_is_shown_never_goes(b
     expect(events).to_be_focused()
     events.press("ArrowLeft")
     expect(tabs).to_have_text(["State", "Compare"])
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_step_moves_no_card_but_those_that_it_changed(browser: Browser) -> None:
@@ -294,5 +292,4 @@ def test_a_step_moves_no_card_but_those_that_it_changed(browser: Browser) -> Non
         assert names == [row.stream_id for row in state(lab.trace, lab.cursor).rows]
         assert names[0] == f"BankAccount-{first}"
         assert cards.evaluate("() => window.moved.splice(0).length") == moves, first
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)

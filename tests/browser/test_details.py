@@ -36,8 +36,7 @@ def story() -> Lab:
 def shared(browser: Browser) -> Iterator[BarePage]:
     bare = BarePage(browser.page(width=1300, height=1400), story(), width=900)
     yield bare
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.fixture
@@ -247,8 +246,7 @@ def test_a_rejection_opens_with_its_reason_and_its_details(browser: Browser) -> 
     expect(rejection).to_contain_text(refused.rejected.reason)
     for name in refused.rejected.details:
         expect(rejection).to_contain_text(name)
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_the_panel_costs_nothing_until_it_is_opened_and_follows_the_selection_then(bare: BarePage) -> None:
@@ -277,8 +275,7 @@ def test_a_pending_command_opens_by_its_name_and_gives_the_focus_back(browser: B
     expect(panel(bare).get_by_role("heading", level=2)).to_be_focused()
     bare.page.keyboard.press("Escape")
     expect(name).to_be_focused()
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.mark.parametrize("face", ["log", "timeline", "agenda", "sequence"])
@@ -305,8 +302,7 @@ def test_every_single_view_opens_the_same_panel(browser: Browser, face: str) -> 
     two.is_on = False
     bare.settle()
     expect(watches).to_have_text(["accounts: 0"])
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @command(to="Note", by="id")
@@ -367,8 +363,7 @@ def test_values_fold_and_unfold_a_long_text_is_cut_with_show_more_and_all_can_be
     panel(bare).get_by_role("button", name="Copy event id").click()
     expect(panel(bare).get_by_role("button", name="Copied")).to_be_visible()
     assert bare.page.evaluate("() => window.copied") == lab.history[0].event_id
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -379,8 +374,7 @@ def test_the_panel_has_names_contrasts_and_sizes_that_everybody_can_use(browser:
     row(bare, "TransferInitiated").click()
     bare.settle()
     assert axe(bare.page, ".cl-details") == []
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_hostile_text_is_text_within_its_box_in_the_panel(browser: Browser) -> None:
@@ -395,8 +389,7 @@ def test_hostile_text_is_text_within_its_box_in_the_panel(browser: Browser) -> N
         assert bare.root.evaluate(FAULTS) == []
         bare.page.keyboard.press("Escape")
         bare.settle()
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_page_shows_a_message_whole_without_a_kernel(browser: Browser, tmp_path: Path) -> None:
@@ -418,7 +411,7 @@ def test_a_page_shows_a_message_whole_without_a_kernel(browser: Browser, tmp_pat
     shown.root.get_by_role("button", name="DepositFunds", exact=True).click()
     expect(details).to_have_accessible_name("DepositFunds pending")
     assert shown.complaints == []
-    shown.page.close()
+    browser.close(shown.page)
 
 
 def test_a_submitted_command_is_left_out_and_changed_by_mouse_and_by_keys_in_three_actions(

@@ -29,7 +29,7 @@ def explored() -> Lab:
 
 
 def test_exploring_by_mouse_finds_a_path_that_opens_in_the_lab(browser: Browser) -> None:
-    page = browser.page(apart=True)
+    page = browser.page()
     lab = explored()
     bare = BarePage(page, lab)
     panel = bare.tab("Explore")
@@ -57,12 +57,11 @@ def test_exploring_by_mouse_finds_a_path_that_opens_in_the_lab(browser: Browser)
     assert bare.fact.startswith("Here it breaks: a is rich")
     panel.get_by_role("button", name="Copy as test").click()
     expect(bare.root.get_by_role("dialog")).to_contain_text("from calamity_lab.testing import given")
-    bare.check()
-    page.close()
+    browser.take_back(bare)
 
 
 def test_a_state_in_which_an_instance_waits_for_ever_opens_and_time_is_chosen(browser: Browser) -> None:
-    page = browser.page(apart=True)
+    page = browser.page()
     lab = order_and_cancel()
     bare = BarePage(page, lab)
     panel = bare.tab("Explore")
@@ -85,12 +84,11 @@ def test_a_state_in_which_an_instance_waits_for_ever_opens_and_time_is_chosen(br
     stuck.get_by_role("button", name="Open in the lab").click()
     bare.settle()
     assert bare.fact.startswith("Nothing can happen here: Replenishment-teapot waits")
-    bare.check()
-    page.close()
+    browser.take_back(bare)
 
 
 def test_exploring_by_keyboard_stops_and_goes_on_and_the_lab_answers_meanwhile(browser: Browser) -> None:
-    page = browser.page(apart=True)
+    page = browser.page()
     lab = explored()
     lab.send(*[bank.DepositFunds("a", n) for n in range(1, 10)])
     bare = BarePage(page, lab)
@@ -118,5 +116,4 @@ def test_exploring_by_keyboard_stops_and_goes_on_and_the_lab_answers_meanwhile(b
     expect(explore).to_be_focused()
     expect(panel).to_contain_text("stopped, ")
     expect(panel.get_by_role("button", name="Go on")).to_be_visible()
-    bare.check()
-    page.close()
+    browser.take_back(bare)

@@ -31,8 +31,7 @@ def transfer() -> Lab:
 def bare(browser: Browser) -> Iterator[BarePage]:
     bare = BarePage(browser.page(width=1300, height=1000), transfer())
     yield bare
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_fault_is_injected_from_the_menu_listed_taken_back_and_carried_out(bare: BarePage) -> None:

@@ -50,7 +50,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
     page.on("dialog", note)
     yield page
-    page.close()
+    browser.close(page)
     assert opened == []
 
 

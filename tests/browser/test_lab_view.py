@@ -189,8 +189,7 @@ def test_a_lab_without_commands_says_how_to_give_them(
     expect(form.get_by_text("commands=[…]")).to_be_visible()
     expect(form.get_by_role("combobox")).to_be_hidden()
     expect(form.get_by_role("button", name="Send")).to_be_hidden()
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_form_says_beside_the_field_what_is_wrong_and_sends_nothing_until_it_is_right(

@@ -141,8 +141,7 @@ def shared(browser: Browser) -> Iterator[BarePage]:
     for height in ("Height of the lab", "Height of the lanes"):  # tall enough for all of its lanes
         bare.root.get_by_role("separator", name=height).press("End")
     yield bare
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.fixture
@@ -290,8 +289,7 @@ def test_by_time_the_axis_tells_times_and_idle_gaps_are_folded(browser: Browser)
     assert str(lanes(bare).locator(".cl-folds").get_attribute("d")).count("M") == 3
     bare.press("By time")
     expect(axis.first).to_have_text("1")
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 class Clock:
@@ -489,8 +487,7 @@ def test_on_first_sight_the_cursor_and_the_lane_of_the_last_command_are_in_sight
     assert pane is not None
     assert pane["y"] <= ring["y"]
     assert ring["y"] + ring["height"] <= pane["y"] + pane["height"] + 1
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_of_a_thousand_lanes_only_those_in_sight_are_on_the_page(browser: Browser) -> None:
@@ -508,8 +505,7 @@ def test_of_a_thousand_lanes_only_those_in_sight_are_on_the_page(browser: Browse
     bare.root.evaluate("root => { root.querySelector('.cl-lanes').scrollTop = 12000; }")
     expect(lanes(bare).get_by_role("button", name="BankAccount-500", exact=True)).to_be_attached()
     assert labels.count() < 60
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_branch_that_ends_before_what_was_in_sight_is_in_sight_with_short_names(browser: Browser) -> None:
@@ -528,8 +524,7 @@ def test_a_branch_that_ends_before_what_was_in_sight_is_in_sight_with_short_name
     bare.settle()
     assert shown(bare) == [1, 2, 2]
     assert lanes(bare).locator(".cl-lane-label").all_inner_texts() == ["BankAccount\n2", "ann", "bea"]
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.mark.parametrize("theme", ["true", "false"], ids=["light", "dark"])
@@ -550,7 +545,7 @@ def test_axe_finds_nothing_wrong_with_lanes_in_which_something_is_selected(
 def empty(browser: Browser) -> Iterator[Page]:
     page = browser.page()
     yield page
-    page.close()
+    browser.close(page)
 
 
 def test_the_front_end_reads_what_python_packs(empty: Page) -> None:
@@ -631,8 +626,7 @@ def test_a_mark_of_a_projection_is_walked_to_and_picked(browser: Browser) -> Non
     expect(lanes(bare).locator(".cl-chosen-words")).to_have_text(
         "Turnover-alice changed by FundsWithdrawn #6"
     )
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_wait_is_a_mark_in_a_lane_that_cannot_be_selected(browser: Browser) -> None:
@@ -653,8 +647,7 @@ def test_a_wait_is_a_mark_in_a_lane_that_cannot_be_selected(browser: Browser) ->
     mark(bare).click()
     bare.settle()
     assert lab.stepper.selection == Selection(moment=waited)
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_the_line_of_a_deadline_is_picked_by_keys_and_by_a_press(browser: Browser) -> None:
@@ -680,8 +673,7 @@ def test_the_line_of_a_deadline_is_picked_by_keys_and_by_a_press(browser: Browse
     bare.settle()
     assert lab.stepper.selection == Selection(deadline=1)
     expect(details).to_contain_text("10 min after SeatHeld #1; set before the run began")
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_what_each_shape_means_is_behind_a_button_for_mouse_and_keyboard(bare: BarePage) -> None:

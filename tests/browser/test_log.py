@@ -23,8 +23,7 @@ def shared(browser: Browser) -> Iterator[BarePage]:
     bare = BarePage(browser.page(width=1300, height=900), lab, width=1200)
     bare.tab("Log")
     yield bare
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.fixture
@@ -134,7 +133,7 @@ def test_it_lists_one_kind_and_what_is_searched(bare: BarePage) -> None:
 
 def test_a_fixed_log_selects_and_says_that_it_stays(browser: Browser, bare: BarePage) -> None:
     at = bare.lab.at(31)
-    fixed = BarePage(browser.page(width=800, height=700, apart=True), bare.lab, at.log, width=700)
+    fixed = BarePage(browser.page(width=800, height=700), bare.lab, at.log, width=700)
     foot = fixed.root.get_by_role("status")
     fixed.root.locator(".cl-log-row").filter(has_text="FundsWithdrawn #6").first.click()
     expect(foot).to_contain_text("FundsWithdrawn #6 is selected. This view stays at step 31")
@@ -144,8 +143,7 @@ def test_a_fixed_log_selects_and_says_that_it_stays(browser: Browser, bare: Bare
     expect(keys).to_contain_text("Show these keys")
     expect(keys).not_to_contain_text("Step over")
     expect(keys).to_contain_text("This view stays at its step")
-    fixed.check()
-    fixed.page.close()
+    browser.take_back(fixed)
 
 
 def test_the_list_in_the_place_of_the_lanes_has_the_changes_of_projections(bare: BarePage) -> None:

@@ -110,7 +110,7 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, Path]:
 def empty(browser: Browser) -> Iterator[Page]:
     page = browser.page()
     yield page
-    page.close()
+    browser.close(page)
 
 
 def test_a_page_says_that_it_keeps_no_more_pending_commands_and_leaves_no_room_for_them(

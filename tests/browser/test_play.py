@@ -29,8 +29,7 @@ def played(browser: Browser) -> Iterator[BarePage]:
     lab.resume()
     bare = BarePage(browser.page(), lab)
     yield bare
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.fixture
@@ -72,8 +71,7 @@ def test_it_plays_what_is_pending_too_command_by_command(browser: Browser) -> No
     expect(bare.root.get_by_role("status")).to_contain_text("Played to the end")
     assert [message["times"] for message in bare.asked if message["verb"] == "play"] == [1, 1, 1]
     assert lab.stepper.at_end
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_sending_a_command_ends_it(browser: Browser) -> None:
@@ -93,8 +91,7 @@ def test_sending_a_command_ends_it(browser: Browser) -> None:
     assert lab.cursor % 5 == 0
     assert lab.cursor == len(lab.trace) - 1
     assert plays(bare) == lab.cursor // 5
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_moment_by_moment_it_passes_every_step(bare: BarePage) -> None:
@@ -218,8 +215,7 @@ def test_a_model_that_breaks_stops_it_and_the_foot_says_why(
     expect(foot).to_contain_text("returned 42")
     expect(foot).to_have_attribute("data-tone", "error")
     expect(bare.button("Play")).to_be_visible()
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_lab_in_which_nothing_can_happen_has_nothing_to_play(browser: Browser) -> None:
@@ -228,8 +224,7 @@ def test_a_lab_in_which_nothing_can_happen_has_nothing_to_play(browser: Browser)
     bare.root.press("p")
     bare.settle()
     assert plays(bare) == 0
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_recorded_run_plays_without_python(browser: Browser, tmp_path: Path) -> None:
@@ -242,4 +237,4 @@ def test_a_recorded_run_plays_without_python(browser: Browser, tmp_path: Path) -
     speed(root).select_option("30")
     root.press("p")
     expect(root.get_by_role("status")).to_contain_text("Played to the end. Step 68")
-    page.close()
+    browser.close(page)

@@ -50,7 +50,7 @@ def root(browser: Browser, lab: Lab, tmp_path: Path) -> Iterator[Locator]:
     page.on("pageerror", lambda error: complaints.append(error.message))
     page.goto(lab.to_html(tmp_path / "run.html").as_uri())
     yield page.locator(".cl-root")
-    page.close()
+    browser.close(page)
     assert complaints == []
 
 
@@ -163,8 +163,7 @@ def test_a_node_takes_a_breakpoint_by_mouse_and_gives_it_back_by_keys(browser: B
     expect(bare.root.get_by_role("tab", name="Log")).to_be_focused()
     expect(bare.root.get_by_label("Search the log")).to_have_value("WithdrawFunds")
     assert lab.cursor == cursor, "to look at a type moves nothing"
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_the_instance_below_a_process_manager_opens_by_a_press(browser: Browser, lab: Lab) -> None:
@@ -176,8 +175,7 @@ def test_the_instance_below_a_process_manager_opens_by_a_press(browser: Browser,
     expect(bare.root.get_by_role("dialog")).to_have_accessible_name(shown.stream_id)
     bare.press(f"Break on {shown.stream_id}")
     assert [point.target.name for point in lab.breakpoints] == [shown.stream_id]
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_page_shows_a_type_whole_and_promises_nothing_that_it_cannot_do(lab: Lab, root: Locator) -> None:

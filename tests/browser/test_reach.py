@@ -46,8 +46,7 @@ def test_cards_come_as_they_are_scrolled_to_and_go_again(browser: Browser) -> No
     expect(cards).to_have_count(few)
     bare.press("Step over")
     expect(cards).to_have_count(few)
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_the_room_of_what_is_not_drawn_can_be_scrolled_through(browser: Browser) -> None:
@@ -60,8 +59,7 @@ def test_the_room_of_what_is_not_drawn_can_be_scrolled_through(browser: Browser)
     bare.press("28 more…")
     scroll_through(pane, "li", 36)
     expect(pane.get_by_role("button", name="4 more…")).to_be_visible()
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_what_comes_while_there_is_room_is_drawn(browser: Browser) -> None:
@@ -75,8 +73,7 @@ def test_what_comes_while_there_is_room_is_drawn(browser: Browser) -> None:
     expect(entries.last).not_to_be_in_viewport()
     bare.settle()
     assert 4 < entries.count() <= 12
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_the_focus_goes_on_to_what_was_not_drawn(browser: Browser) -> None:
@@ -93,8 +90,7 @@ def test_the_focus_goes_on_to_what_was_not_drawn(browser: Browser) -> None:
     pane.get_by_role("button", name="Drop DepositFunds").last.focus()
     scroll(bare, pane, 0)
     expect(pane.get_by_role("listitem")).to_have_count(12)
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_card_that_is_not_drawn_comes_when_its_stream_is_selected(browser: Browser) -> None:
@@ -119,8 +115,7 @@ def test_a_card_that_is_not_drawn_comes_when_its_stream_is_selected(browser: Bro
     bare.lab.select("BankAccount-31")
     bare.settle()
     expect(bare.root.locator(".cl-card")).to_have_count(few)
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_card_that_leaves_is_drawn_anew_for_the_one_that_comes_but_never_with_the_focus_in_it(
@@ -140,5 +135,4 @@ def test_a_card_that_leaves_is_drawn_anew_for_the_one_that_comes_but_never_with_
     assert first.evaluate("(card) => card !== window.kept")
     # The keys still belong to the lab, and act on no card.
     expect(bare.root).to_be_focused()
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)

@@ -40,8 +40,7 @@ def searched(browser: Browser) -> Iterator[BarePage]:
     lab.step()
     bare = BarePage(browser.page(), lab, width=900)
     yield bare
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 @pytest.fixture
@@ -171,6 +170,6 @@ def test_a_page_finds_what_python_finds(model: Any, browser: Browser) -> None:
     ]
     empty: Page = browser.page()
     answers = empty.evaluate(ASKED % SCRIPTS, [run, looks])
-    empty.close()
+    browser.close(empty)
     for (moment, look), answer in zip(looks, answers, strict=True):
         assert answer == plain(search_results(trace, moment, **look)), (moment, look)

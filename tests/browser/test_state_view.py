@@ -84,8 +84,7 @@ def test_what_lies_in_a_value_unfolds_by_the_arrow_keys_and_folds_again(browser:
     expect(lines).to_be_focused()
     expect(lines).to_have_attribute("aria-expanded", "false")
     assert "unit_price" not in bare.state()["Order-1001"]
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_line_that_is_drawn_anew_for_another_field_has_a_history_where_that_has_one(
@@ -116,8 +115,7 @@ def test_a_line_that_is_drawn_anew_for_another_field_has_a_history_where_that_ha
         bare.settle()
         rest = shelf.locator(".cl-line", has_text="1 more")
         expect(rest.get_by_role("button", name="History of")).to_have_count(0)
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_state_can_be_looked_back_at_by_a_numbers_history_and_as_of_a_version(browser: Browser) -> None:
@@ -130,8 +128,7 @@ def test_a_state_can_be_looked_back_at_by_a_numbers_history_and_as_of_a_version(
     bare.press("Rewind")
     expect(card(bare.root, "BankAccount-bob").get_by_text("not there yet")).to_be_visible()
     assert list(bare.state()) == ["BankAccount-bob"], "what is pinned stays on top, there or not"
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def look_as_of_a_version(bare: BarePage, alice: Locator) -> None:

@@ -127,8 +127,7 @@ def test_forward_to_the_end_back_to_the_start_and_forward_again_shows_the_same_s
 ) -> None:
     page = PlainPage(browser.page(), tutorial.run)
     steps_there_and_back(page, tutorial.path)
-    page.check()
-    page.page.close()
+    browser.take_back(page)
 
 
 def test_in_jupyterlab_forward_back_and_forward_again_shows_the_same_state(lab_page: LabPage) -> None:

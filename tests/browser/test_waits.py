@@ -19,8 +19,7 @@ from tests.holds import HoldSeat, theatre
 def bare(browser: Browser) -> Iterator[BarePage]:
     bare = BarePage(browser.page(width=1300, height=1000), Lab(holds, stack=theatre()), width=1200)
     yield bare
-    bare.check()
-    bare.page.close()
+    browser.take_back(bare)
 
 
 def test_a_person_sees_what_is_due_and_lets_time_pass(bare: BarePage) -> None:
