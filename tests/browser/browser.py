@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -96,6 +97,10 @@ def forget(page: Page) -> None:
     page.emulate_media(media="null", color_scheme="null", reduced_motion="null", forced_colors="null")
 
 
+USES = 30
+"""How many tests meet a page: what it has kept in memory grows by some 3 MB for each."""
+
+
 class Browser:
     """A headless Chromium that is already on this machine; pages of one browser share its cache.
 
@@ -108,6 +113,7 @@ class Browser:
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
         self._context: BrowserContext | None = None
+        self._uses: Counter[Page] = Counter()
         self._used: list[Page] = []
         self._left: list[Page] = []
 
@@ -156,6 +162,10 @@ class Browser:
         """Check what a test has shown, and leave its page to the next test, with an empty document."""
         shown.check()
         shown.guard.rest()
+        self._uses[shown.page] += 1
+        if self._uses[shown.page] == USES:
+            self.close(shown.page)
+            return
         forget(shown.page)
         shown.page.goto("about:blank")
         self._left.append(shown.page)
