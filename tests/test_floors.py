@@ -59,9 +59,9 @@ def test_the_product_has_at_most_220_files() -> None:
     assert len(product_files(ROOT)) <= 220
 
 
-def test_the_product_has_at_most_67_376_lines() -> None:
+def test_the_product_has_at_most_67_375_lines() -> None:
     # Raise the number only after a look for what is said twice: see docs/decisions/0160.
-    assert lines_of(product_files(ROOT)) <= 67_376
+    assert lines_of(product_files(ROOT)) <= 67_375
 
 
 def test_a_public_class_name_means_one_thing() -> None:

@@ -236,24 +236,21 @@ class SQLOutbox(DurableEventStore):
         return sorted([Delivery(*row) for row in rows], key=lambda each: each.position)
 
     def _events_at(self, positions: Iterable[int]) -> Iterator[RecordedEvent]:
-        for given, values in self._among(sorted(set(positions))):
-            statement = f"SELECT {listed(COLUMNS)} FROM events WHERE position IN ({given}) ORDER BY position"
-            yield from map(self._codec.recorded, self._database.rows(statement, values))
+        statement = f"SELECT {listed(COLUMNS)} FROM events WHERE position IN ({{}}) ORDER BY position"
+        return map(self._codec.recorded, self._rows_among(statement, sorted(set(positions))))
 
     def _depths(self, command_ids: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for given, values in self._among(list(dict.fromkeys(command_ids)) if self._is_there else []):
-            statement = f"SELECT command_id, depth FROM outbox WHERE command_id IN ({given})"
-            found.update(self._database.rows(statement, values))
-        return found
+        statement = "SELECT command_id, depth FROM outbox WHERE command_id IN ({})"
+        return dict(self._rows_among(statement, list(dict.fromkeys(command_ids)) if self._is_there else []))
 
-    def _among(self, wanted: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Values as a statement lists them; repeats fill up to a power of 2, so that few texts differ."""
+    def _rows_among(self, statement: str, wanted: Sequence[Any]) -> Iterator[Any]:
+        """The rows for these values; repeats fill up to a power of 2, so that few statements differ."""
         for n in range(0, len(wanted), _FEW):
             few = wanted[n : n + _FEW]
             repeated = [few[-1]] * ((1 << (len(few) - 1).bit_length()) - len(few))
             values = {f"value_{m}": value for m, value in enumerate([*few, *repeated])}
-            yield self._statements.with_values(listed(values, ":{}")), values
+            given = self._statements.with_values(listed(values, ":{}"))
+            yield from self._database.rows(statement.format(given), values)
 
     def _shown_outbox(self) -> tuple[OutboxEntry, ...]:
         rows = self._database.rows(self._statements.outbox) if self._is_there else []

@@ -367,8 +367,7 @@ class PostgresDatabase(Database):
             self._lend_writer()
 
     def _writing(self) -> Any:
-        if self._writer is None:
-            self._writer = self._lent.idle()
+        self._writer = self._writer or self._lent.idle()
         return super()._writing()
 
     def _lend_writer(self) -> None:
