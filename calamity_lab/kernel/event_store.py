@@ -128,7 +128,7 @@ class InMemoryEventStore(FrozenCollection):
         if not proposals:
             return (), self
         log, recorded = self._log, []
-        position = log._length
+        position = len(log)
         for proposal in proposals:
             version, position = version + 1, position + 1
             entry = proposal.recorded(stream_id, version, position)

@@ -399,6 +399,12 @@ def settled_and_kept(
     )
 
 
+def handled(managers: Any, recorded: RecordedEvent, manager: type) -> tuple[Any, Any]:
+    """The reactions of a process manager type to an event, and the store of process managers after it."""
+    reactions, after = managers.handle_event(recorded, (manager,))
+    return reactions, store_after(managers, "handle_event", after)
+
+
 def known_rejections(stack: Stack, name: str) -> KeptRejections:
     """Which rejections of a process manager a stack knows: those up to a number.
 
@@ -877,7 +883,7 @@ class _HandingOn:
 
     def hand(self, recorded: RecordedEvent, depth: int) -> None:
         """Hand an event on."""
-        reactions, after = self.managers.handle_event(recorded, (self._manager,))
+        reactions, self.managers = handled(self.managers, recorded, self._manager)
         for reaction in reactions:
             identity, verb = identify(reaction.manager, reaction.id), Verb(reaction.verb)
             self.noted.add(identity.stream_id, recorded.position, verb)
@@ -889,7 +895,6 @@ class _HandingOn:
                 sent, changes = _answers(recorded, identity, reaction.commands, depth)
                 self.sent += sent
                 self._change(changes)
-        self.managers = after
 
     def _change(self, changes: Changes) -> None:
         for off in changes.taken_off:

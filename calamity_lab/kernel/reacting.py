@@ -16,7 +16,6 @@ from calamity_lab.kernel.agenda import (
     Failure,
     Pending,
 )
-from calamity_lab.kernel.arguments import store_after
 from calamity_lab.kernel.clocks_and_ids import read
 from calamity_lab.kernel.deadlines import NO_CHANGES, all_taken_off, answers, change, has_later
 from calamity_lab.kernel.deciding import settled_before
@@ -114,8 +113,7 @@ def _hand_on(
                 if count:
                     there = Handling(pending, recorded, n, m)
                     return _caught_up(run, stack, there, identify(types[m], interests[0].id), count)
-            reactions, process_managers = stack.process_managers.handle_event(event, (types[m],))
-            store_after(stack.process_managers, "handle_event", process_managers)
+            reactions, process_managers = outbox.handled(stack.process_managers, event, types[m])
             delivered[m] = max(position, delivered[m])
             if reactions:
                 is_last = m + 1 == len(types) and n + 1 == len(recorded)
@@ -170,8 +168,7 @@ def _hand_to(run: Run, there: Handling) -> tuple[Step, Run] | Stack:
     first = identify(manager, interests[0].id)
     if not is_next:
         return _catch_up(run, there, first, position - 1)
-    reactions, process_managers = stack.process_managers.handle_event(event, (manager,))
-    store_after(stack.process_managers, "handle_event", process_managers)
+    reactions, process_managers = outbox.handled(stack.process_managers, event, manager)
     reacting = _reacting(stack, pending, event, reactions, process_managers)
     upto = _last_before_the_next(manager, recorded, n)
     store = outbox.hand_on(
@@ -429,7 +426,7 @@ def catch_up(stack: Stack, index: int, position: int) -> tuple[Stack, int]:
     for recorded, interests in met:
         new = [each for each in interests if not _was_seen(seen, identify(manager, each.id).stream_id)]
         if len(new) == len(interests):
-            reactions, managers = managers.handle_event(recorded, (manager,))
+            reactions, managers = outbox.handled(managers, recorded, manager)
             verbs = [(identify(manager, each.id), Verb(each.verb)) for each in reactions]
         else:  # some of the instances that it concerns have seen it
             verbs = []

@@ -75,17 +75,17 @@ class _Before:
     """What a value held before a callback was asked."""
 
     def __init__(self, value: Any) -> None:
-        self.value, self._row = value, PlainParts(value)
-        self._copy = Copy.of_fields(value) if self._row.held is None else None
+        self.value, self._parts = value, PlainParts(value)
+        self._copy = Copy.of_fields(value) if self._parts.held is None else None
         self.unchecked = {} if self._copy is None else self._copy.unchecked
 
     def put_back(self) -> Difference | None:
-        """The first thing that the value holds otherwise now, and gets back; None where there is none."""
-        if self._copy is None and self._row == PlainParts(self.value):
+        """Put back what the callback changed in the value; the first of it, or None where nothing changed."""
+        if self._copy is None and self._parts == PlainParts(self.value):
             return None
         now = Copy.of_fields(self.value).plain
         if self._copy is None:
-            self._row.put_back()
+            self._parts.put_back()
         before = self._copy or Copy.of_fields(self.value)
         found = next(differences(before.plain, now), None)
         if found is not None:

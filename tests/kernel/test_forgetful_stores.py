@@ -15,6 +15,7 @@ from calamity_lab.examples.bank import (
     FundsDeposited,
     RequestTransfer,
     Transfer,
+    TransferInitiated,
 )
 from calamity_lab.kernel.event_store import InMemoryEventStore
 from calamity_lab.kernel.in_memory_stores import InMemoryProcessManagerStore
@@ -67,6 +68,13 @@ STACKS: dict[str, Callable[[], Stack]] = {
     "ForgetfulOutsideManagers.handle_event": lambda: Stack(
         process_managers=forgetful(OutsideManagers, "handle_event")(), process_manager_types=[Transfer]
     ),
+    "ForgetfulOutsideManagers.handle_event, catching up": lambda: Stack(
+        process_managers=forgetful(OutsideManagers, "handle_event")(),
+        process_manager_types=[Transfer],
+        event_store=InMemoryEventStore().append(
+            "BankAccount-c", [FundsDeposited("c", 1), TransferInitiated("t0", "c", "a", 1)]
+        ),
+    ),
     "ForgetfulSQLEventStore.settle": lambda: Stack(
         event_store=forgetful(SQLEventStore, "settle")("sqlite://", [BankAccount, Transfer]).append(
             "BankAccount-b", [AccountClosed("b")]
@@ -79,6 +87,7 @@ STACKS: dict[str, Callable[[], Stack]] = {
 @pytest.mark.parametrize("method", STACKS)
 def test_a_method_that_gives_no_store_is_named_with_what_to_return(method: str) -> None:
     stack, name = STACKS[method](), method.partition(".")[0]
+    method = method.partition(",")[0]
     advice = rf"^{method}\(\.\.\.\) gave None for the store after it; return the {name} as it is now"
     with pytest.raises(StoreError, match=advice):
         dispatch(dispatch(stack, DepositFunds("a", 3)), RequestTransfer("t", "a", "b", 2))
